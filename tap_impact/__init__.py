@@ -1,0 +1,1 @@
+"""Singer tap for the impact.com partner (publisher) API."""
