@@ -1,0 +1,230 @@
+"""The tap's settings: their schema, what is wrong with them, and what they mean for a run."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+from singer_sdk.plugin_base import JSONSchemaValidator
+
+from tap_impact.windows import REACH, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# "Page size: at least 2,000, at most 20,000" (List Actions, List Action Updates).
+SMALLEST_PAGE = 2_000
+LARGEST_PAGE = 20_000
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "account_sid",
+        th.StringType(min_length=1),
+        required=True,
+        secret=True,
+        title="Account SID",
+        description="Account SID of the API token, in impact.com under Settings > Technical > API.",
+    ),
+    th.Property(
+        "auth_token",
+        th.StringType(min_length=1),
+        required=True,
+        secret=True,
+        title="Auth token",
+        description="Auth token that belongs to the account SID.",
+    ),
+    th.Property(
+        "label",
+        th.StringType,
+        title="Label",
+        description=(
+            "Name of this connection, kept in the column connection_label of every row, so that "
+            "many connections can share one table."
+        ),
+    ),
+    th.Property(
+        "currency",
+        th.StringType,
+        title="Currency",
+        description=(
+            "ISO 4217 code of the account's currency, kept in the column connection_currency of "
+            "every row."
+        ),
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description=(
+            "How far back history is loaded. Default: as far as the API goes, three years less a "
+            "day. Moved to an earlier date later, only what is missing is loaded."
+        ),
+    ),
+    th.Property(
+        "end_date",
+        th.DateTimeType,
+        title="End date",
+        description=(
+            "Stands for now wherever a run asks what time it is, so that a past moment can be "
+            "played again. Default: the start of the run."
+        ),
+    ),
+    th.Property(
+        "campaign_ids",
+        th.ArrayType(th.StringType(min_length=1)),
+        title="Campaign ids",
+        description=(
+            "Load actions of these campaigns (programs) only. Each costs requests of its own. "
+            "Default: all campaigns in one request."
+        ),
+    ),
+    th.Property(
+        "settlement_lookback_days",
+        th.IntegerType(minimum=0, maximum=365),
+        default=40,
+        title="Settlement lookback (days)",
+        description=(
+            "For how many days after its locking date an action is read again, to see it cleared. "
+            "No filter of the API finds clearing itself."
+        ),
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=SMALLEST_PAGE, maximum=LARGEST_PAGE),
+        default=LARGEST_PAGE,
+        title="Page size",
+        description="Rows per page of actions and action updates, from 2,000 to 20,000.",
+    ),
+    th.Property(
+        "rate_limit_wait_seconds",
+        th.IntegerType(minimum=0),
+        default=3600,
+        title="Longest wait for a rate limit (seconds)",
+        description=(
+            "The longest that a run waits when a limit of the API ran out, before it ends with its "
+            "state safe."
+        ),
+    ),
+    th.Property(
+        "request_timeout_seconds",
+        th.IntegerType(minimum=1),
+        default=300,
+        title="Request timeout (seconds)",
+        description="How long to wait for impact.com to go on with an answer before trying again.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default="https://api.impact.com",
+        title="API URL",
+        description="Base of the API. It is https, unless it is this very machine.",
+    ),
+    th.Property(
+        "api_version",
+        th.IntegerType(minimum=1),
+        default=16,
+        title="API version",
+        description="Version of the API that every request is pinned to.",
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType(min_length=1),
+        title="User agent",
+        description="How the tap names itself to impact.com. Default: its name and version.",
+    ),
+).to_dict()
+
+INSTANTS = [
+    name for name, schema in SETTINGS["properties"].items() if schema.get("format") == "date-time"
+]
+SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
+CURRENCY = re.compile("[A-Z]{3}")
+
+
+class Settings(NamedTuple):
+    """What a run's settings mean, its dates as instants in UTC and whole seconds."""
+
+    now: datetime
+    start: datetime
+    reach: datetime
+    """The oldest instant that the API can be asked for."""
+    label: str | None
+    currency: str | None
+    campaign_ids: tuple[str, ...]
+    settlement_lookback: timedelta
+    page_size: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], *, clock: datetime) -> Settings:
+        """Read a config that `problems` found nothing wrong with; `clock` is the run's start."""
+        end = config.get("end_date")
+        now = (parse_instant(end) if end else clock).replace(microsecond=0)
+        reach = now - REACH
+        start = config.get("start_date")
+        return cls(
+            now=now,
+            start=parse_instant(start).replace(microsecond=0) if start else reach,
+            reach=reach,
+            label=config.get("label"),
+            currency=config.get("currency"),
+            campaign_ids=tuple(config.get("campaign_ids") or ()),
+            settlement_lookback=timedelta(days=config["settlement_lookback_days"]),
+            page_size=config["page_size"],
+        )
+
+
+def problems(config: dict[str, Any]) -> list[str]:
+    """Everything that is wrong with a config, a sentence each; its defaults are filled in.
+
+    No secret's value is in them.
+    """
+    return [*schema_problems(config), *meaning_problems(config)]
+
+
+def schema_problems(config: dict[str, Any]) -> Iterator[str]:
+    """What the settings' JSON schema says."""
+    for error in JSONSchemaValidator(SETTINGS).iter_errors(config):
+        if error.validator == "required":
+            yield from (f"{name} is missing" for name in SETTINGS["required"] if name not in config)
+        elif error.path and error.path[0] in SECRETS:
+            yield f"{error.path[0]} is not a text of at least one character"
+        else:
+            yield f"{'.'.join(map(str, error.path))}: {error.message}"
+
+
+def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What no JSON schema can say."""
+    instants = {}
+    for name in INSTANTS:
+        value = config.get(name)
+        if isinstance(value, str):
+            try:
+                instants[name] = parse_instant(value)
+            except ValueError:
+                yield f"{name}: {value!r} is not a date or date-time like 2026-01-31T00:00:00Z"
+    if "end_date" in instants and config.get("start_date"):
+        if "start_date" not in instants:
+            yield "end_date must be after start_date, which cannot be read"
+        elif instants["end_date"] <= instants["start_date"]:
+            yield "end_date is not after start_date"
+    currency = config.get("currency")
+    if isinstance(currency, str) and not CURRENCY.fullmatch(currency):
+        yield f"currency: {currency!r} is not an ISO 4217 code like USD"
+    api_url = config.get("api_url")
+    if isinstance(api_url, str) and not is_safe(api_url):
+        yield f"api_url: {api_url!r} is not https; the auth token would travel in the open"
+
+
+def is_safe(api_url: str) -> bool:
+    """Whether credentials may be sent there: over https, or to this very machine."""
+    parts = urlsplit(api_url)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    try:
+        return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname == "localhost"

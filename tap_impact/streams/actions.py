@@ -1,0 +1,134 @@
+"""Actions (conversions) and their updates."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tap_impact.coverage import Purpose
+from tap_impact.fields import RecordMap, day, decimal, instant, key, text, verbatim
+from tap_impact.streams.base import DatedStream, Feed, Scope
+
+HAPPENED = Feed("ActionDateStart", "ActionDateEnd")
+"""By action date: finds what existed, late posting and later changes unseen."""
+
+UPDATED = Feed("StartDate", "EndDate")
+"""By last update: finds the new, the late-posted, the modified, reversed and restored.
+
+impact.com does not count approval, locking and clearing as updates (List Actions).
+"""
+
+LOCKED = Feed("LockingDateStart", "LockingDateEnd")
+"""By locking date: finds approval, and, as long as it is read again, clearing."""
+
+
+class Actions(DatedStream):
+    """Conversions credited to the partner, each in its present state.
+
+    https://integrations.impact.com/impact-publisher/reference/list-actions-1
+    """
+
+    name = "actions"
+    path = "/Actions"
+    data_key = "Actions"
+    scope = Scope("Actions", "Retrieve actions")
+    primary_keys = ("id",)
+    replication_key = "event_date"
+    feeds: ClassVar = {
+        Purpose.HISTORY: HAPPENED,
+        Purpose.CATCH_UP: UPDATED,
+        Purpose.SETTLEMENT: LOCKED,
+    }
+    record_map = RecordMap(
+        key("Id", "Identifies the action."),
+        text("CampaignId", "Campaign (program) of the brand."),
+        verbatim("CampaignName", "Name of the campaign."),
+        text("ActionTrackerId", "Action tracker (event type) that saw the conversion."),
+        verbatim("ActionTrackerName", "Name of the action tracker, like Sale."),
+        text("State", "PENDING, APPROVED or REVERSED, at the time of loading."),
+        text("AdId", "Ad of the winning click."),
+        decimal("Payout", "Commission at present, in currency."),
+        decimal("Amount", "Sale amount at present, in currency."),
+        text("Currency", "ISO 4217 code, mostly the account's and not the order's."),
+        instant("EventDate", "When the conversion happened."),
+        day("event_day", "EventDate", "Day of the conversion as the account's calendar has it."),
+        instant("LockingDate", "When the action locks, or locked; later it can not change."),
+        verbatim("Oid", "Order id that the brand gave."),
+        text("EventCode", "Event code, for events of mobile apps."),
+        verbatim("SharedId", "Shared id of the winning click."),
+        verbatim("SubId1", "First sub id of the winning click."),
+        verbatim("SubId2", "Second sub id of the winning click."),
+        verbatim("SubId3", "Third sub id of the winning click."),
+        decimal("DeltaPayout", "Change of payout in the last update."),
+        decimal("IntendedPayout", "Payout by the contract's terms, before any modification."),
+        decimal("DeltaAmount", "Change of amount in the last update."),
+        decimal("IntendedAmount", "Amount before any modification."),
+        instant("ReferringDate", "When the winning click happened."),
+        instant("CreationDate", "When impact.com made the action; days later for late posting."),
+        instant("ClearedDate", "When the payout reached the balance; null until then."),
+        text("ReferringType", "How the conversion was attributed, like CLICK_COOKIE."),
+        text("ReferringDomain", "Domain where the winning click happened."),
+        verbatim("PromoCode", "Promotional code of the order."),
+        text("CustomerArea", "Designated market area of the customer."),
+        text("CustomerCity", "City of the customer."),
+        text("CustomerRegion", "Region or state of the customer."),
+        verbatim("CustomerCountry", "Country of the customer, ISO 3166 (NA is Namibia)."),
+        text("Uri", "Path of the action in the API."),
+    )
+
+
+class ActionUpdates(DatedStream):
+    """Changes of actions: the first tracking, modifications and reversals, with their deltas.
+
+    https://integrations.impact.com/impact-publisher/reference/list-action-updates
+    """
+
+    name = "action_updates"
+    path = "/ActionUpdates"
+    data_key = "ActionUpdates"
+    scope = Scope("Actions", "Retrieve action updates")
+    primary_keys = ("id",)
+    replication_key = "update_date"
+    feeds: ClassVar = {Purpose.HISTORY: UPDATED, Purpose.CATCH_UP: UPDATED}
+    record_map = RecordMap(
+        key("Id", "Identifies the update."),
+        text("ActionId", "The action that changed."),
+        text("CampaignId", "Campaign (program) of the action."),
+        text("ActionTrackerId", "Action tracker (event type) that saw the conversion."),
+        text("EventCode", "Event code, for events of mobile apps."),
+        text("State", "State of the action: PENDING, APPROVED or REVERSED."),
+        text("StateDetail", "More on the state, like OPEN or PAYMENT_PENDING."),
+        text("StateDetailDescription", "The state's detail in words."),
+        text("AdId", "Ad of the winning click."),
+        text("ReportingState", "Reason of the change, like ORDER_UPDATE or ITEM_RETURNED."),
+        decimal("DeltaPayout", "Change of payout against the update before, in currency."),
+        decimal("DeltaAmount", "Change of amount against the update before, in currency."),
+        text("Currency", "ISO 4217 code, mostly the account's and not the order's."),
+        verbatim("Category", "Category of the item, as the brand has it."),
+        verbatim("Sku", "Item that the change is about."),
+        decimal("Quantity", "How many of the item."),
+        verbatim("CatalogName", "Catalog that lists the item."),
+        verbatim("CatalogCategory", "Category of the item in the catalog."),
+        verbatim("CatalogDescription", "Description of the item in the catalog."),
+        verbatim("CatalogManufacturer", "Manufacturer of the item in the catalog."),
+        verbatim("CatalogOriginalFormatCategory", "Category of the item before any mapping."),
+        verbatim("CatalogSubCategory", "Subcategory of the item in the catalog."),
+        instant("UpdateDate", "When the action changed."),
+        instant("LockingDate", "When the action locks, or locked."),
+        instant("ClearingDate", "When the payout reaches, or reached, the balance."),
+        instant("ActionDate", "When the conversion happened: event_date of the action."),
+        day("event_day", "ActionDate", "Day of the conversion as the account's calendar has it."),
+        verbatim("Oid", "Order id that the brand gave."),
+        verbatim("SubId1", "First sub id of the winning click."),
+        verbatim("SubId2", "Second sub id of the winning click."),
+        verbatim("SubId3", "Third sub id of the winning click."),
+        text("PaystubId", "Paystub that paid the action."),
+        text("ContractId", "Contract that decided the payout."),
+        text("EventTypeId", "Event type, the action tracker's id."),
+        verbatim("EventTypeName", "Name of the event type, like Sale."),
+        text("PayoutLevel", "What the payout was worked out for: ORDER or ITEM."),
+        decimal("DefaultPayout", "Payout before adjustments, in default_payout_currency."),
+        text("DefaultPayoutCurrency", "ISO 4217 code of default_payout."),
+        verbatim("SharedId", "Shared id of the winning click."),
+        text("ActionUri", "Path of the action in the API."),
+        text("Uri", "Path of the update in the API."),
+    )

@@ -1,0 +1,299 @@
+"""The ways in which streams read impact.com: a single object, a list, or windows of time."""
+
+from __future__ import annotations
+
+import abc
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from singer_sdk import Stream
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+from typing_extensions import override
+
+from tap_impact.client import AccessDenied, TooManyPages
+from tap_impact.coverage import Coverage, Purpose
+from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField, nullable
+from tap_impact.windows import Window, iso, newest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_impact.client import ImpactClient
+    from tap_impact.fields import RecordMap
+    from tap_impact.settings import Settings
+    from tap_impact.tap import TapImpact
+
+# Larger pages of small lists bring 5xx; only actions and their updates take 20,000.
+LIST_PAGE_SIZE = 1000
+
+CONNECTION_PROPERTIES = {
+    "connection_label": nullable("string", "The setting `label` of the row's connection."),
+    "connection_currency": nullable("string", "The setting `currency` of the row's connection."),
+}
+
+
+class Scope(NamedTuple):
+    """What a token must be allowed, by the names that impact.com shows."""
+
+    category: str
+    name: str
+    required: bool = True
+
+    def __str__(self) -> str:
+        """Read like `Actions > Retrieve actions`."""
+        return f"{self.category} > {self.name}"
+
+
+class Feed(NamedTuple):
+    """A pair of filters that finds rows by one of their dates."""
+
+    start: str
+    end: str
+
+    def within(self, window: Window) -> dict[str, str]:
+        """The query for a window. One filter without the other is an error of the API."""
+        return {self.start: iso(window.start), self.end: iso(window.end)}
+
+
+class ImpactStream(Stream, abc.ABC):
+    """A stream whose records are mapped from the API's rows."""
+
+    path: ClassVar[str]
+    record_map: ClassVar[RecordMap]
+    scope: ClassVar[Scope]
+
+    # A RecordMap types every value, so the SDK need not look at each again.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: TapImpact
+
+    def __init__(self, tap: TapImpact) -> None:
+        """Give the SDK the schema: the row's own and the connection's columns."""
+        schema = self.record_map.json_schema()
+        schema["properties"] |= CONNECTION_PROPERTIES
+        super().__init__(tap, schema=schema)
+        self._unknown_fields: set[str] = set()
+
+    @property
+    def settings(self) -> Settings:
+        """What the config means for this run; discovery needs none."""
+        return self._tap.settings
+
+    @property
+    def client(self) -> ImpactClient:
+        """The conversation with impact.com, shared by all streams."""
+        return self._tap.client
+
+    @cached_property
+    def connection(self) -> dict[str, str | None]:
+        """What tells the rows of one connection from those of another."""
+        return {
+            "connection_label": self.settings.label,
+            "connection_currency": self.settings.currency,
+        }
+
+    @abc.abstractmethod
+    def read(self) -> Iterator[Record]:
+        """Every record that this run loads, in the order of the messages."""
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        try:
+            yield from self.read()
+        except AccessDenied as error:
+            self._tap.leave_out(self.name, self.scope, error)
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """Make a row of the API a record.
+
+        Raises:
+            FatalAPIError: A field cannot be read. The message names stream, row and field.
+        """
+        try:
+            record = self.record_map.record(row)
+        except UnreadableField as error:
+            raise FatalAPIError(
+                f"{self.name}: field {error} of row {self.identity(row)} cannot be read. "
+                "Nothing was skipped and state is safe."
+            ) from None
+        if unknown := record[ADDITIONAL_FIELDS]:
+            self._name_once(unknown.keys())
+        return record | self.connection
+
+    def identity(self, row: Mapping[str, Any]) -> str:
+        """What tells a row from the others, as sent."""
+        return " ".join(str(row.get(field.source)) for field in self.record_map.keys)
+
+    def _name_once(self, fields: set[str]) -> None:
+        if new := sorted(fields - self._unknown_fields):
+            self._unknown_fields.update(new)
+            self.logger.info(
+                "%s: impact.com sends fields that this version does not know; they are kept under "
+                "%s: %s",
+                self.name,
+                ADDITIONAL_FIELDS,
+                ", ".join(new),
+            )
+
+    # The SDK would move bookmarks row by row. Rows of impact.com cannot tell what is new (an Action
+    # has no last-updated field), so progress is what DatedStream writes after whole windows.
+
+    @override
+    def _increment_stream_state(self, latest_record: Record, **kwargs: Any) -> None:
+        pass
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        pass
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        pass
+
+
+class ObjectStream(ImpactStream):
+    """A stream of one record: an endpoint that answers with an object."""
+
+    @override
+    def read(self) -> Iterator[Record]:
+        yield self.record(self.client.get(self.path))
+
+
+class ListStream(ImpactStream):
+    """A stream that reads a list whole."""
+
+    data_key: ClassVar[str]
+
+    @override
+    def read(self) -> Iterator[Record]:
+        yield from self.list({"PageSize": LIST_PAGE_SIZE})
+
+    def list(self, params: Mapping[str, Any]) -> Iterator[Record]:
+        """The records of a list, each at least once.
+
+        A list that changes while it is read shifts the rows of the pages to come. Fewer distinct
+        rows than its first page announced means that some were passed over: it is read once more.
+
+        Raises:
+            FatalAPIError: It came short again.
+        """
+        for _ in range(2):
+            announced = None
+            seen = set()
+            for page in self.client.pages(self.path, params, self.data_key):
+                announced = page.total if announced is None else announced
+                for row in page.rows:
+                    seen.add(self.identity(row))
+                    yield self.record(row)
+            if len(seen) >= (announced or 0):
+                return
+            came = f"impact.com announced {announced} rows and gave {len(seen)}"
+            self.logger.warning("%s: %s. Reading them once more.", self.name, came)
+        raise FatalAPIError(f"{self.name}: {came}, twice. State is safe: run again.")
+
+
+class DatedStream(ListStream):
+    """A stream that reads windows of time, and knows the interval that it holds completely."""
+
+    feeds: ClassVar[Mapping[Purpose, Feed]]
+    """Which filter finds the rows for each purpose."""
+
+    @override
+    def read(self) -> Iterator[Record]:
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            for window in newest_first(self.settings.start, self.settings.now):
+                yield from self.within(window, Purpose.HISTORY)
+            return
+        held = self._held()
+        steps = [
+            *(held or Coverage(self.settings.now, self.settings.now)).steps(
+                now=self.settings.now,
+                start=self.settings.start,
+                reach=self.settings.reach,
+                settlement_lookback=(
+                    self.settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
+                ),
+            )
+        ]
+        total = 0
+        for done, step in enumerate(steps, start=1):
+            rows = 0
+            for record in self.within(step.window, step.purpose):
+                rows += 1
+                yield record
+            total += rows
+            self._hold(step.coverage)
+            self.logger.info(
+                "%s: %s %s: %d rows. %d of %d windows done.",
+                self.name,
+                step.purpose.value,
+                step.window,
+                rows,
+                done,
+                len(steps),
+            )
+        if held is None and not total:
+            self.logger.info(
+                "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
+                "campaign_ids leaves out what it earned; SID and token are of another account.",
+                self.name,
+                iso(self.settings.start),
+                iso(self.settings.now),
+            )
+
+    def within(self, window: Window, purpose: Purpose) -> Iterator[Record]:
+        """The records of a window, in as many queries as the API wants."""
+        for campaign_id in self.settings.campaign_ids or (None,):
+            yield from self._query(window, purpose, campaign_id)
+
+    def _query(self, window: Window, purpose: Purpose, campaign_id: str | None) -> Iterator[Record]:
+        """One query; narrower ones if its result is more than the API hands out.
+
+        A month's actions can lock at one instant, where only the campaign can narrow it further.
+        """
+        params = self.feeds[purpose].within(window) | {"PageSize": str(self.settings.page_size)}
+        if campaign_id:
+            params["CampaignId"] = campaign_id
+        try:
+            yield from self.list(params)
+        except TooManyPages:
+            if window.can_be_halved:
+                narrower = [(half, campaign_id) for half in window.halves()]
+            elif campaign_id is None:
+                narrower = [(window, each) for each in self._tap.all_campaign_ids()]
+            else:
+                raise
+        else:
+            return
+        for part, each in narrower:
+            yield from self._query(part, purpose, each)
+
+    def _held(self) -> Coverage | None:
+        """What the state says is held; None if nothing, or if not for all campaigns asked for."""
+        bookmark = self.stream_state
+        campaigns_held = bookmark.get("campaign_ids")
+        if campaigns_held and not (
+            self.settings.campaign_ids and {*self.settings.campaign_ids} <= {*campaigns_held}
+        ):
+            self.logger.info("%s: campaigns were added; history is loaded again.", self.name)
+            return None
+        try:
+            return Coverage.of_bookmark(bookmark, start=self.settings.start)
+        except (TypeError, ValueError):
+            raise ConfigValidationError(
+                f"State: the bookmark of {self.name} holds no date that can be read."
+            ) from None
+
+    def _hold(self, coverage: Coverage) -> None:
+        """Write state at once: whatever breaks later, this window is not read again."""
+        bookmark: dict[str, Any] = coverage.bookmark(self.replication_key or "")
+        if self.settings.campaign_ids:
+            bookmark["campaign_ids"] = [*self.settings.campaign_ids]
+        self.stream_state.clear()
+        self.stream_state.update(bookmark)
+        self.state_manager.is_flushed = False
+        self._write_state_message()

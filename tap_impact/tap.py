@@ -1,0 +1,168 @@
+"""TapImpact: the settings, the streams, and how a run ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, RetriableSyncError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from typing_extensions import override
+
+from tap_impact.client import AccessDenied, ImpactClient
+from tap_impact.settings import SETTINGS, Settings, problems
+from tap_impact.streams.account import Account, Campaigns
+from tap_impact.streams.actions import Actions, ActionUpdates
+from tap_impact.streams.base import LIST_PAGE_SIZE
+from tap_impact.windows import iso
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_impact.streams.base import ImpactStream, Scope
+
+
+class TapImpact(Tap):
+    """Singer tap for an impact.com partner account."""
+
+    name = "tap-impact"
+    package_name = "tap-impact-partner"
+    config_jsonschema = SETTINGS
+    capabilities = [  # noqa: RUF012
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is sent before a stream is synced."""
+        self.denied: list[str] = []
+        super().__init__(*args, **kwargs)
+
+    @override
+    def discover_streams(self) -> list[ImpactStream]:
+        return [Account(self), Actions(self), ActionUpdates(self), Campaigns(self)]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What the config means for this run."""
+        settings = Settings.of(self.config, clock=datetime.now(UTC))
+        if settings.start < settings.reach:
+            self.logger.warning(
+                "start_date %s is further back than impact.com answers; history begins at %s.",
+                iso(settings.start),
+                iso(settings.reach),
+            )
+        return settings
+
+    @cached_property
+    def client(self) -> ImpactClient:
+        """The conversation with impact.com, one for all streams."""
+        config = self.config
+        return ImpactClient(
+            api_url=config["api_url"],
+            account_sid=config["account_sid"],
+            auth_token=config["auth_token"],
+            api_version=config["api_version"],
+            user_agent=config.get("user_agent") or f"{self.package_name}/{self.plugin_version}",
+            timeout_seconds=config["request_timeout_seconds"],
+            rate_limit_wait_seconds=config["rate_limit_wait_seconds"],
+            logger=self.logger,
+        )
+
+    def all_campaign_ids(self) -> list[str]:
+        """Every campaign of the account: the last way to narrow a query down."""
+        pages = self.client.pages(Campaigns.path, {"PageSize": LIST_PAGE_SIZE}, Campaigns.data_key)
+        try:
+            return [row["CampaignId"] for page in pages for row in page.rows]
+        except AccessDenied as error:
+            raise FatalSyncError(
+                f"More actions share one instant than impact.com gives in one query, so they must "
+                f"be asked for by campaign. {error} Tick {Campaigns.scope} for the token, or set "
+                "campaign_ids."
+            ) from None
+
+    def leave_out(self, stream: str, scope: Scope, error: AccessDenied) -> None:
+        """Go on without a stream that the token does not allow; a required one fails the run."""
+        message = (
+            f"{stream} is left out. {error} Tick the scope {scope} for the token in impact.com, "
+            "under Settings > Technical > API, or deselect the stream."
+        )
+        if scope.required:
+            self.logger.error(message)
+            self.denied.append(stream)
+        else:
+            self.logger.warning(message)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        found = problems(self._config)
+        if found and raise_errors:
+            raise ConfigValidationError(
+                "The settings cannot be used", errors=[f"Settings: {'; '.join(found)}."]
+            )
+        return found
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"--config cannot be read: {error}") from None
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run the tap. Takes the place of the SDK's to end without a traceback, exit code 1."""
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        try:
+            tap = cls(
+                config=config.config if config else {},
+                parse_env_config=bool(config and config.parse_env),
+                state=json_of(state, "--state"),
+                catalog=json_of(catalog, "--catalog"),
+            )
+            tap.sync_all()
+        except (FatalSyncError, RetriableSyncError) as error:
+            cls.logger.error(error)  # noqa: TRY400
+            sys.exit(1)
+        if tap.denied:
+            cls.logger.error(
+                "Streams without the scope that they need: %s. The others are complete.",
+                ", ".join(tap.denied),
+            )
+            sys.exit(1)
+
+
+def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
+    """What a JSON file of the command line holds; None if none was named."""
+    if file is None:
+        return None
+    try:
+        content: dict[str, Any] = json.load(file)
+    except ValueError as error:
+        raise click.ClickException(f"{option} is not JSON: {error}") from None
+    return content

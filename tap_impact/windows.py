@@ -1,0 +1,75 @@
+"""Windows of time, and how a span is cut to what impact.com answers in one query."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# "StartDate and EndDate cannot be more than 45 days apart" (List Actions, List Action Updates;
+# the same for LockingDate). Nobody says whether that is inclusive, hence one day less.
+WIDEST = timedelta(days=44)
+
+# "StartDate cannot exceed 3 years in the past" (List Actions), less a day, since the clock of
+# impact.com goes on while we ask.
+REACH = timedelta(days=3 * 365 - 1)
+
+# Timestamps of impact.com are whole seconds: a narrower window cannot be asked for.
+NARROWEST = timedelta(seconds=1)
+
+
+class Window(NamedTuple):
+    """A span of time, UTC, in whole seconds.
+
+    impact.com's filters include both ends, so two windows that meet share the rows of one instant.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __str__(self) -> str:
+        """Read like `2026-06-01T00:00:00Z to 2026-06-30T00:00:00Z`."""
+        return f"{iso(self.start)} to {iso(self.end)}"
+
+    @property
+    def can_be_halved(self) -> bool:
+        """Whether both halves would be windows that the API tells apart."""
+        return self.end - self.start > NARROWEST
+
+    def halves(self) -> tuple[Window, Window]:
+        """Two windows that meet at a whole second and together are this one."""
+        middle = self.start + timedelta(seconds=(self.end - self.start) // NARROWEST // 2)
+        return Window(self.start, middle), Window(middle, self.end)
+
+
+def oldest_first(start: datetime, end: datetime) -> Iterator[Window]:
+    """Cut `[start, end]` into windows that meet, from its start. Nothing if it is empty."""
+    while start < end:
+        stop = min(start + WIDEST, end)
+        yield Window(start, stop)
+        start = stop
+
+
+def newest_first(start: datetime, end: datetime) -> Iterator[Window]:
+    """Cut `[start, end]` into windows that meet, from its end. Nothing if it is empty."""
+    while start < end:
+        begin = max(end - WIDEST, start)
+        yield Window(begin, end)
+        end = begin
+
+
+def iso(instant: datetime) -> str:
+    """Write an instant as `2026-06-30T06:10:00Z`, the form that both Singer and impact.com take."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an ISO-8601 date or date-time as UTC; a date alone is its midnight, no zone is UTC.
+
+    Raises:
+        ValueError: It is not ISO-8601.
+    """
+    instant = datetime.fromisoformat(text)
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
