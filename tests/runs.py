@@ -1,0 +1,77 @@
+"""Running the tap as its users do, and reading the messages that it prints."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+COMMAND = Path(sys.executable).with_name("tap-impact")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process of the tap left: its messages, its log and its exit code."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @cached_property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(line, parse_float=str) for line in self.stdout.splitlines()]
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        return [message["value"] for message in self.messages if message["type"] == "STATE"]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.states[-1]
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        return [
+            message["record"]
+            for message in self.messages
+            if message["type"] == "RECORD" and message["stream"] == stream
+        ]
+
+
+def run_tap(
+    config: dict[str, Any],
+    *args: str,
+    state: dict[str, Any] | None = None,
+    streams: list[str] | None = None,
+    command: Path = COMMAND,
+) -> Run:
+    """Run the tap in a process of its own; with `streams`, select just those."""
+    with TemporaryDirectory() as folder:
+        options = [*args]
+        for name, content in (
+            ("config", config),
+            ("state", state),
+            ("catalog", catalog(streams) if streams else None),
+        ):
+            if content is not None:
+                path = Path(folder, f"{name}.json")
+                path.write_text(json.dumps(content))
+                options += [f"--{name}", str(path)]
+        done = subprocess.run([command, *options], capture_output=True, text=True, check=False)
+    return Run(done.stdout, done.stderr, done.returncode)
+
+
+def catalog(streams: list[str]) -> dict[str, Any]:
+    """The discovered catalog with just these streams selected."""
+    found: dict[str, Any] = json.loads(
+        subprocess.run([COMMAND, "--discover"], capture_output=True, text=True, check=True).stdout
+    )
+    for stream in found["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] == []:
+                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
+    return found
