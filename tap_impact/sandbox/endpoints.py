@@ -1,0 +1,190 @@
+"""The resources of impact.com's partner API: who may read them, and what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_impact.sandbox import rules
+from tap_impact.sandbox.world import LONGEST_LIFE, SeenAction, SeenUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from tap_impact.sandbox.server import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came in; ``names`` are the decoded path's wildcards."""
+
+    number: int
+    method: str
+    path: str
+    names: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+    at: datetime
+
+    @property
+    def now(self) -> int:
+        """The instant of the request in epoch seconds."""
+        return int(self.at.timestamp())
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back: a value for JSON or XML, or bytes (at once or as they come) with a type."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+
+class Endpoint(NamedTuple):
+    """A resource below the account's path; ``*`` stands for one segment of any text."""
+
+    method: str
+    pattern: tuple[str, ...]
+    scope: str
+    group: str
+    answer: Callable[[Sandbox, Request], Answer]
+
+    def match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the texts of the wildcards, or None for another path."""
+        if len(segments) != len(self.pattern):
+            return None
+        if any(want not in {"*", got} for want, got in zip(self.pattern, segments, strict=True)):
+            return None
+        found = zip(self.pattern, segments, strict=True)
+        return tuple(got for want, got in found if want == "*")
+
+
+def missing(what: str, name: str) -> Answer:
+    """Return the 404 for an object that is not there."""
+    return Answer(404, {"Status": "ERROR", "Message": f"{what} {name} was not found"})
+
+
+def account(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer the account root."""
+    del request
+    return Answer(200, sandbox.world.account())
+
+
+def actions(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer a page of actions."""
+    return event_list(sandbox, request, "Actions", lambda action: (action,))
+
+
+def action_updates(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer a page of action updates."""
+    return event_list(sandbox, request, "ActionUpdates", SeenAction.updates)
+
+
+def event_list(
+    sandbox: Sandbox,
+    request: Request,
+    name: str,
+    rows_of: Callable[[SeenAction], Iterator[SeenUpdate] | tuple[SeenAction, ...]],
+) -> Answer:
+    """Answer a page of actions or of updates, by the rules of both."""
+    sent = rules.parameters(request.pairs, frozenset())
+    page = rules.read_page(sent, sandbox.switches, event_level=True)
+    query = rules.read_query(sent, request.now)
+
+    def select() -> list[SeenAction | SeenUpdate]:
+        since, until = event_span(query)
+        seen = sandbox.world.seen(request.at, since, until)
+        rows = [row for action in seen for row in rows_of(action) if query.holds(row)]
+        return sorted(rows, key=lambda row: row.order)
+
+    filters = tuple(sorted(query.spans.items())), query.campaign_id, query.state
+    rows = sandbox.recall((name, request.now, filters), select)
+    rules.refuse_too_many(len(rows), page)
+    return list_page(request, sent, page, **{name: rows})
+
+
+def event_span(query: rules.Query) -> tuple[int | None, int | None]:
+    """Return the narrowest span of events that can hold a query's rows."""
+    since: list[int] = []
+    until: list[int] = []
+    for name, (start, end) in query.spans.items():
+        since.append(start if name == "event" else start - LONGEST_LIFE)
+        until.append(end)
+    return max(since, default=None), min(until, default=None)
+
+
+def list_page(
+    request: Request,
+    sent: dict[str, str],
+    page: rules.Page,
+    **lists: list[Any],
+) -> Answer:
+    """Put a page's rows of a whole list into impact.com's envelope, under the list's name."""
+    ((name, rows),) = lists.items()
+    cut = rows[page.start() : page.start() + page.size]
+    cut = [row if isinstance(row, dict) else row.row() for row in cut]
+    return Answer(200, {**page.keys(request.path, sent, len(rows)), name: cut})
+
+
+def action(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer one action."""
+    found = sandbox.world.action(request.names[0], request.at)
+    return Answer(200, found.row()) if found else missing("Action", request.names[0])
+
+
+def action_update(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer one action update."""
+    found = sandbox.world.action_update(request.names[0], request.at)
+    return Answer(200, found.row()) if found else missing("ActionUpdate", request.names[0])
+
+
+def items(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer all items of one action."""
+    found = sandbox.world.action(request.names[0], request.at)
+    if found is None:
+        return missing("Action", request.names[0])
+    sent = rules.parameters(request.pairs, frozenset())
+    page = rules.read_page(sent, sandbox.switches, event_level=False)
+    return list_page(request, sent, page, **{sandbox.switches.items_key: found.items()})
+
+
+def item(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer the first item of a SKU."""
+    action_id, sku = request.names
+    for row in sandbox.world.items(action_id, request.at):
+        if row["Sku"] == sku:
+            return Answer(200, row)
+    return missing("Item", sku)
+
+
+def campaigns(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer a page of campaigns."""
+    sent = rules.parameters(request.pairs, frozenset())
+    page = rules.read_page(sent, sandbox.switches, event_level=False)
+    wanted = sent.get("InsertionOrderStatus")
+    rows = [row for row in sandbox.world.campaigns() if wanted in {None, row["ContractStatus"]}]
+    return list_page(request, sent, page, Campaigns=rows)
+
+
+def campaign(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer one campaign."""
+    for row in sandbox.world.campaigns():
+        if row["CampaignId"] == request.names[0]:
+            return Answer(200, row)
+    return missing("Campaign", request.names[0])
+
+
+ENDPOINTS = (
+    Endpoint("GET", (), "Retrieve account home", "other", account),
+    Endpoint("GET", ("Actions",), "Retrieve actions", "detail", actions),
+    Endpoint("GET", ("Actions", "*"), "Retrieve action", "detail", action),
+    Endpoint("GET", ("Actions", "*", "Items"), "Retrieve action items", "detail", items),
+    Endpoint("GET", ("Actions", "*", "Items", "*"), "Retrieve action item", "detail", item),
+    Endpoint("GET", ("ActionUpdates",), "Retrieve action updates", "detail", action_updates),
+    Endpoint("GET", ("ActionUpdates", "*"), "Retrieve action update", "detail", action_update),
+    Endpoint("GET", ("Campaigns",), "Retrieve campaigns", "other", campaigns),
+    Endpoint("GET", ("Campaigns", "*"), "Retrieve campaign", "other", campaign),
+)

@@ -1,0 +1,224 @@
+"""What impact.com demands of a query, and the 400 that it answers otherwise.
+
+Sources: impact.com's reference pages "List actions" and "List action updates" (edition of
+August 2024 and later), "Pagination", and the OpenAPI file of actions (partner, version 16).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_impact.sandbox.switches import Switches
+
+DAY = 86_400
+WIDEST_SPAN = 45 * DAY
+OLDEST_YEARS = 3
+DEFAULT_SPAN = 7 * DAY
+MOST_PAGES = 10
+SMALLEST_EVENT_PAGE = 2_000
+LARGEST_PAGE = 20_000
+DEFAULT_PAGE = 100
+STATES = frozenset({"PENDING", "APPROVED", "REVERSED"})
+PAIRS = {
+    "updated": ("StartDate", "EndDate"),
+    "event": ("ActionDateStart", "ActionDateEnd"),
+    "locking": ("LockingDateStart", "LockingDateEnd"),
+}
+NOT_TOO_OLD = ("updated", "event")
+ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
+
+
+class RefusalError(Exception):
+    """A query that impact.com would not answer."""
+
+    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+        """The message names the rule; the field is the parameter that broke it."""
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.field = field
+
+
+class Dated(Protocol):
+    """What the filters look at; instants are epoch seconds."""
+
+    @property
+    def campaign_id(self) -> str:
+        """The program's id."""
+
+    @property
+    def state(self) -> str:
+        """The action's current state."""
+
+    @property
+    def event(self) -> int:
+        """The action date."""
+
+    @property
+    def updated(self) -> int:
+        """The last update."""
+
+    @property
+    def locking(self) -> int | None:
+        """The locking date, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The filters of a list of actions or of updates: spans are inclusive at both ends."""
+
+    spans: dict[str, tuple[int, int]]
+    campaign_id: str | None
+    state: str | None
+
+    def holds(self, row: Dated) -> bool:
+        """Tell whether every filter keeps a row."""
+        for name, (start, end) in self.spans.items():
+            instant = getattr(row, name)
+            if instant is None or not start <= instant <= end:
+                return False
+        return self.campaign_id in {None, row.campaign_id} and self.state in {None, row.state}
+
+
+def parameters(pairs: Sequence[tuple[str, str]], repeatable: frozenset[str]) -> dict[str, str]:
+    """Return a query's parameters.
+
+    Raises:
+        RefusalError: 400 if one is sent twice, as when a next page's URI gets the filters again.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found and name not in repeatable:
+            raise RefusalError(400, f"Parameter {name} was sent more than once", name)
+        found[name] = value
+    return found
+
+
+def read_query(sent: dict[str, str], now: int) -> Query:
+    """Read the filters of a list of actions or of updates.
+
+    Raises:
+        RefusalError: 400 for any rule that is broken.
+    """
+    spans = {}
+    for kind, (first, last) in PAIRS.items():
+        if (first in sent) != (last in sent):
+            raise RefusalError(400, f"{first} and {last} must be sent together", first)
+        if first not in sent:
+            continue
+        start, end = instant_of(first, sent[first]), instant_of(last, sent[last])
+        if start > end:
+            raise RefusalError(400, f"{first} must not be after {last}", first)
+        if end - start > WIDEST_SPAN:
+            raise RefusalError(400, f"{first} and {last} must be at most 45 days apart", first)
+        if kind in NOT_TOO_OLD and start < years_before(now, OLDEST_YEARS):
+            raise RefusalError(400, f"{first} must not be older than 3 years", first)
+        spans[kind] = start, end
+    if not spans:
+        spans["updated"] = now - DEFAULT_SPAN, now
+    state = sent.get("State")
+    if state is not None and state not in STATES:
+        raise RefusalError(400, f"State must be one of {', '.join(sorted(STATES))}", "State")
+    campaign_id = sent.get("CampaignId")
+    if campaign_id is not None and not campaign_id.isdecimal():
+        raise RefusalError(400, "CampaignId must be a number", "CampaignId")
+    return Query(spans, campaign_id, state)
+
+
+def instant_of(name: str, text: str) -> int:
+    """Read a date parameter: ISO 8601 with a zone."""
+    if not ISO_8601.fullmatch(text):
+        raise RefusalError(400, f"{name} is not a date and time with a zone", name)
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise RefusalError(400, f"{name} is not a date and time with a zone", name) from None
+
+
+def years_before(now: int, years: int) -> int:
+    """Return the same moment some years ago."""
+    at = datetime.fromtimestamp(now, UTC)
+    day = 28 if (at.month, at.day) == (2, 29) else at.day
+    return int(at.replace(year=at.year - years, day=day).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A cut of a list, and impact.com's eleven page keys about it, all of them strings."""
+
+    number: int
+    size: int
+
+    def start(self) -> int:
+        """Return the position of the first row."""
+        return (self.number - 1) * self.size
+
+    def keys(self, path: str, sent: dict[str, str], total: int) -> dict[str, str]:
+        """Return the page keys; every URI is a path that holds filters, size and page."""
+        pages = max(1, -(-total // self.size))
+
+        def uri(number: int) -> str:
+            if not 1 <= number <= pages:
+                return ""
+            query = sent | {"PageSize": str(self.size), "Page": str(number)}
+            return f"{path}?" + "&".join(f"{k}={quote(v, safe='')}" for k, v in query.items())
+
+        own = "&".join(f"{k}={quote(v, safe='')}" for k, v in sent.items())
+        return {
+            "@page": str(self.number),
+            "@numpages": str(pages),
+            "@pagesize": str(self.size),
+            "@total": str(total),
+            "@start": str(self.start()),
+            "@end": str(max(0, min(self.start() + self.size, total) - 1)),
+            "@uri": f"{path}?{own}" if own else path,
+            "@firstpageuri": uri(1),
+            "@previouspageuri": uri(self.number - 1),
+            "@nextpageuri": uri(self.number + 1),
+            "@lastpageuri": uri(pages),
+        }
+
+
+def read_page(sent: dict[str, str], switches: Switches, *, event_level: bool) -> Page:
+    """Read Page and PageSize.
+
+    Raises:
+        RefusalError: 400 for what is not a number or is out of bounds.
+    """
+    default = LARGEST_PAGE if event_level else DEFAULT_PAGE
+    size, number = positive("PageSize", sent, default), positive("Page", sent, 1)
+    if size > LARGEST_PAGE:
+        raise RefusalError(400, "PageSize must be at most 20000", "PageSize")
+    if event_level and size < SMALLEST_EVENT_PAGE:
+        if switches.page_size_below_minimum == "refuse":
+            raise RefusalError(400, "PageSize must be at least 2000", "PageSize")
+        size = SMALLEST_EVENT_PAGE
+    return Page(number, min(size, switches.largest_page))
+
+
+def refuse_too_many(total: int, page: Page) -> None:
+    """Refuse a list of more than ten pages.
+
+    Raises:
+        RefusalError: 400, which asks for another PageSize or other dates.
+    """
+    if total > MOST_PAGES * page.size:
+        message = (
+            f"The result has more than {MOST_PAGES} pages: use a larger PageSize or narrower dates"
+        )
+        raise RefusalError(400, message, "PageSize")
+
+
+def positive(name: str, sent: dict[str, str], default: int) -> int:
+    """Read a whole number above zero."""
+    text = sent.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise RefusalError(400, f"{name} must be a whole number above zero", name)
+    return int(text)
