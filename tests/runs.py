@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from decimal import Decimal
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ class Run:
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line, parse_float=str) for line in self.stdout.splitlines()]
+        return [json.loads(line, parse_float=Decimal) for line in self.stdout.splitlines()]
 
     @property
     def states(self) -> list[dict[str, Any]]:
@@ -46,32 +47,34 @@ def run_tap(
     config: dict[str, Any],
     *args: str,
     state: dict[str, Any] | None = None,
-    streams: list[str] | None = None,
-    command: Path = COMMAND,
+    catalog: dict[str, Any] | None = None,
 ) -> Run:
-    """Run the tap in a process of its own; with `streams`, select just those."""
+    """Run the tap in a process of its own."""
     with TemporaryDirectory() as folder:
         options = [*args]
-        for name, content in (
-            ("config", config),
-            ("state", state),
-            ("catalog", catalog(streams) if streams else None),
-        ):
+        for name, content in (("config", config), ("state", state), ("catalog", catalog)):
             if content is not None:
                 path = Path(folder, f"{name}.json")
                 path.write_text(json.dumps(content))
                 options += [f"--{name}", str(path)]
-        done = subprocess.run([command, *options], capture_output=True, text=True, check=False)
+        done = subprocess.run([COMMAND, *options], capture_output=True, text=True, check=False)
     return Run(done.stdout, done.stderr, done.returncode)
 
 
-def catalog(streams: list[str]) -> dict[str, Any]:
+@cache
+def discovered() -> str:
+    """What the tap prints for `--discover`, without any config."""
+    done = subprocess.run([COMMAND, "--discover"], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def catalog(*selected: str, replication_method: str | None = None) -> dict[str, Any]:
     """The discovered catalog with just these streams selected."""
-    found: dict[str, Any] = json.loads(
-        subprocess.run([COMMAND, "--discover"], capture_output=True, text=True, check=True).stdout
-    )
+    found: dict[str, Any] = json.loads(discovered())
     for stream in found["streams"]:
+        if replication_method:
+            stream["replication_method"] = replication_method
         for entry in stream["metadata"]:
             if entry["breadcrumb"] == []:
-                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
+                entry["metadata"]["selected"] = stream["tap_stream_id"] in selected
     return found

@@ -1,0 +1,161 @@
+"""An account through its life: after each run, what was loaded is what impact.com holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.world import World
+from tests.runs import Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST_RUN = datetime(2026, 2, 2, 6, 10, tzinfo=UTC)
+START = FIRST_RUN - timedelta(days=60)
+STREAMS = ["actions", "action_updates"]
+
+Facts = tuple[str | Decimal | datetime | None, ...]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(seed="life", actions_per_day=10), at=FIRST_RUN) as sandbox:
+        yield sandbox
+
+
+def load(
+    sandbox: Sandbox,
+    state: dict[str, Any] | None = None,
+    replication_method: str | None = None,
+    **settings: Any,
+) -> Run:
+    """One run at the sandbox's own time; its requests alone are left in `sandbox.requests`."""
+    sandbox.requests.clear()
+    config = sandbox.settings() | {
+        "start_date": START.isoformat(),
+        "end_date": sandbox.at.isoformat(),
+    }
+    selected = catalog(*STREAMS, replication_method=replication_method)
+    run = run_tap(config | settings, state=state, catalog=selected)
+    assert run.exit_code == 0, run.stderr
+    return run
+
+
+def money(number: Any) -> Decimal | None:
+    return None if number in ("", None) else Decimal(number)
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def loaded(record: dict[str, Any]) -> Facts:
+    return (
+        record["state"],
+        money(record["payout"]),
+        money(record["amount"]),
+        moment(record["locking_date"]),
+        moment(record["cleared_date"]),
+    )
+
+
+def truth(sandbox: Sandbox, since: datetime) -> dict[str, Facts]:
+    """What impact.com shows at this moment of each action since an instant."""
+    return {
+        row["Id"]: (
+            row["State"],
+            money(row["Payout"]),
+            money(row["Amount"]),
+            moment(row["LockingDate"]),
+            moment(row["ClearedDate"]),
+        )
+        for row in sandbox.world.actions(sandbox.at)
+        if datetime.fromisoformat(row["EventDate"]) >= since
+    }
+
+
+def requests_per_path(sandbox: Sandbox) -> Counter[str]:
+    return Counter(request.path.rpartition("/")[2] for request in sandbox.requests)
+
+
+def test_the_loaded_table_is_right_after_each_of_sixty_daily_runs(sandbox: Sandbox) -> None:
+    run = load(sandbox)
+    table = {record["id"]: loaded(record) for record in run.records("actions")}
+    updates = {record["id"] for record in run.records("action_updates")}
+    changed = Counter[str]()
+    for _ in range(61):
+        expected = truth(sandbox, START)
+        assert {key: table.get(key) for key in expected} == expected
+        assert updates >= {
+            row["Id"]
+            for row in sandbox.world.action_updates(sandbox.at)
+            if datetime.fromisoformat(row["UpdateDate"]) >= START
+        }
+        sandbox.advance(timedelta(days=1).total_seconds())
+        run = load(sandbox, run.state)
+        for record in run.records("actions"):
+            changed[f"{table.get(record['id'], ['new'])[0]} -> {record['state']}"] += 1
+            table[record["id"]] = loaded(record)
+        updates |= {record["id"] for record in run.records("action_updates")}
+        assert requests_per_path(sandbox) == {"Actions": 2, "ActionUpdates": 1}
+    # The world was not a quiet one: all that can happen to an action happened.
+    for change in (
+        "new -> PENDING",
+        "PENDING -> PENDING",
+        "PENDING -> APPROVED",
+        "PENDING -> REVERSED",
+        "REVERSED -> PENDING",
+        "APPROVED -> APPROVED",
+    ):
+        assert changed[change] > 0, changed
+
+
+def test_the_bookmark_is_what_singer_tools_expect(sandbox: Sandbox) -> None:
+    assert load(sandbox).state["bookmarks"]["actions"] == {
+        "replication_key": "event_date",
+        "replication_key_value": "2026-02-02T06:10:00Z",
+        "history_since": "2025-12-04T06:10:00Z",
+    }
+
+
+def test_each_window_is_followed_by_a_state_that_covers_it(sandbox: Sandbox) -> None:
+    run = load(sandbox)
+    bookmarks = [state["bookmarks"].get("actions", {}) for state in run.states]
+    steps = [bookmark["history_since"] for bookmark in bookmarks if bookmark]
+    assert steps[:2] == ["2025-12-20T06:10:00Z", "2025-12-04T06:10:00Z"]
+
+
+def test_an_earlier_start_asks_for_what_is_missing_only(sandbox: Sandbox) -> None:
+    first = load(sandbox)
+    earlier = START.replace(year=START.year - 1)
+    run = load(sandbox, first.state, start_date=earlier.isoformat())
+    asked = [
+        (request.query["ActionDateStart"], request.query["ActionDateEnd"])
+        for request in sandbox.requests
+        if request.path.endswith("/Actions")
+    ]
+    assert (asked[0][1], asked[-1][0]) == ("2025-12-04T06:10:00Z", "2024-12-04T06:10:00Z")
+    assert len(asked) == len(set(asked)) == 9  # a year in windows of 44 days
+    table = {record["id"] for each in (first, run) for record in each.records("actions")}
+    assert table >= truth(sandbox, earlier).keys()
+
+
+def test_a_bookmark_by_hand_counts_as_complete_history(sandbox: Sandbox) -> None:
+    yesterday = (FIRST_RUN - timedelta(days=1)).isoformat()
+    by_hand = {"bookmarks": {"actions": {"replication_key_value": yesterday}}}
+    run = load(sandbox, by_hand)
+    assert requests_per_path(sandbox)["Actions"] == 2
+    assert run.state["bookmarks"]["actions"]["history_since"] == "2025-12-04T06:10:00Z"
+
+
+def test_full_table_replication_reads_all_and_leaves_coverage_alone(sandbox: Sandbox) -> None:
+    first = load(sandbox)
+    run = load(sandbox, first.state, replication_method="FULL_TABLE")
+    assert {record["id"] for record in run.records("actions")} == truth(sandbox, START).keys()
+    assert run.state["bookmarks"] == first.state["bookmarks"]
