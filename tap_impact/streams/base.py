@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from singer_sdk import Stream
-from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
@@ -284,7 +284,7 @@ class DatedStream(ListStream):
         try:
             return Coverage.of_bookmark(bookmark, start=self.settings.start)
         except (TypeError, ValueError):
-            raise ConfigValidationError(
+            raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds no date that can be read."
             ) from None
 

@@ -1,0 +1,206 @@
+"""What a person sees on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.world import World
+from tests.runs import catalog, discovered, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Sandbox]]:
+    running: list[Sandbox] = []
+
+    def start(**switches: Any) -> Sandbox:
+        running.append(
+            Sandbox(World(seed="cli", actions_per_day=5), at=NOW, **switches).__enter__()
+        )
+        return running[-1]
+
+    yield start
+    for sandbox in running:
+        sandbox.__exit__(None, None, None)
+
+
+def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
+    return (
+        sandbox.settings()
+        | {
+            "start_date": "2026-06-01",
+            "end_date": NOW.isoformat(),
+        }
+        | others
+    )
+
+
+def test_about_needs_no_config_and_no_network() -> None:
+    run = run_tap({}, "--about", "--format=json")
+    about = json.loads(run.stdout)
+    assert about["name"] == "tap-impact"
+    properties = about["settings"]["properties"]
+    assert {name for name, setting in properties.items() if setting.get("secret")} == {
+        "account_sid",
+        "auth_token",
+    }
+    assert run.exit_code == 0
+
+
+def test_discovery_needs_no_config_and_no_network() -> None:
+    streams = {stream["tap_stream_id"]: stream for stream in json.loads(discovered())["streams"]}
+    assert streams["actions"]["key_properties"] == ["id"]
+    assert streams["actions"]["replication_key"] == "event_date"
+    assert streams["action_updates"]["replication_key"] == "update_date"
+    assert streams["campaigns"]["key_properties"] == ["campaign_id"]
+    assert streams["account"]["key_properties"] == ["id"]
+
+
+def test_all_that_is_wrong_with_the_settings_is_named_at_once(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve()
+    run = run_tap(
+        {
+            "account_sid": "IRsandbox",
+            "api_url": sandbox.url,
+            "start_date": "yesterday",
+            "page_size": 10,
+            "currency": "dollars",
+            "end_date": "2020-01-01",
+        }
+    )
+    (message,) = [line for line in run.stderr.splitlines() if "Settings:" in line]
+    for name in ("auth_token", "start_date", "page_size", "currency", "end_date"):
+        assert name in message
+    assert run.exit_code == 1
+    assert "Traceback" not in run.stderr
+    assert not run.stdout
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("end_date", "2026-05-01", "end_date is not after start_date"),
+        ("api_url", "http://api.example", "not https"),
+        ("api_url", "ftp://127.0.0.1", "not https"),
+        ("auth_token", 12345, "auth_token is not a text"),
+        ("settlement_lookback_days", -1, "settlement_lookback_days: -1"),
+        ("campaign_ids", "2001", "campaign_ids"),
+    ],
+)
+def test_a_bad_setting_is_explained(setting: str, value: object, words: str) -> None:
+    config = {"account_sid": "IRx", "auth_token": "t", "start_date": "2026-06-01"}
+    run = run_tap(config | {setting: value})
+    assert words in run.stderr
+    assert "12345" not in run.stderr
+    assert run.exit_code == 1
+
+
+@pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
+def test_a_file_that_is_not_json_is_one_message(option: str, tmp_path: Any) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    run = run_tap({"account_sid": "IRx", "auth_token": "t"}, option, str(broken))
+    assert run.exit_code == 1
+    assert option in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_scope_that_is_optional_is_a_warning(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(scopes=frozenset({"Retrieve actions", "Retrieve action updates"}))
+    run = run_tap(
+        settings(sandbox), catalog=catalog("account", "actions", "action_updates", "campaigns")
+    )
+    assert run.exit_code == 0
+    assert "Campaigns > Retrieve campaigns" in run.stderr
+    assert "Account > Retrieve account home" in run.stderr
+    assert run.records("actions")
+
+
+def test_a_scope_that_is_required_lets_the_others_finish_and_fails_the_run(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(scopes=frozenset({"Retrieve action updates", "Retrieve campaigns"}))
+    run = run_tap(settings(sandbox), catalog=catalog("actions", "action_updates", "campaigns"))
+    assert run.exit_code == 1
+    assert "Actions > Retrieve actions" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.records("action_updates")
+    assert run.records("campaigns")
+    assert "actions" not in {
+        stream for stream, bookmark in run.state["bookmarks"].items() if bookmark
+    }
+
+
+def test_a_wrong_token_says_where_to_find_the_right_one(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve()
+    run = run_tap(settings(sandbox, auth_token="not-this-one"))  # noqa: S106
+    assert run.exit_code == 1
+    assert "Settings > Technical > API" in run.stderr
+    assert "not-this-one" not in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(sandbox.requests) == 1
+
+
+def test_a_start_beyond_the_apis_reach_is_one_warning(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve()
+    run = run_tap(
+        settings(sandbox, start_date="2019-01-01"), catalog=catalog("actions", "action_updates")
+    )
+    assert run.exit_code == 0
+    assert run.stderr.count("further back than impact.com answers") == 1
+    asked = {request.query.get("ActionDateStart", "9") for request in sandbox.requests}
+    assert min(asked) == "2023-07-02T06:10:00Z"
+
+
+def test_labels_tell_the_rows_of_connections_apart(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve()
+    run = run_tap(
+        settings(sandbox, label="blog", currency="EUR"), catalog=catalog("actions", "campaigns")
+    )
+    records = run.records("actions") + run.records("campaigns")
+    assert {(row["connection_label"], row["connection_currency"]) for row in records} == {
+        ("blog", "EUR")
+    }
+
+
+def test_only_the_campaigns_asked_for_are_loaded(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve()
+    first = run_tap(settings(sandbox, campaign_ids=["2001"]), catalog=catalog("actions"))
+    assert {row["campaign_id"] for row in first.records("actions")} == {"2001"}
+    both = run_tap(
+        settings(sandbox, campaign_ids=["2001", "2044"]),
+        catalog=catalog("actions"),
+        state=first.state,
+    )
+    assert {row["campaign_id"] for row in both.records("actions")} == {"2001", "2044"}
+    again = run_tap(
+        settings(sandbox, campaign_ids=["2044"]), catalog=catalog("actions"), state=both.state
+    )
+    assert not again.records("actions")
+
+
+def test_nothing_found_says_what_was_asked_and_why_it_may_be(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve()
+    run = run_tap(settings(sandbox, campaign_ids=["999"]), catalog=catalog("actions"))
+    assert run.exit_code == 0
+    assert "nothing found from 2026-06-01T00:00:00Z to 2026-06-30T06:10:00Z" in run.stderr
+
+
+def test_a_bookmark_that_cannot_be_read_is_one_message(serve: Callable[..., Sandbox]) -> None:
+    state = {"bookmarks": {"actions": {"replication_key_value": "last week"}}}
+    run = run_tap(settings(serve()), catalog=catalog("actions"), state=state)
+    assert run.exit_code == 1
+    assert "bookmark of actions" in run.stderr
+    assert "Traceback" not in run.stderr

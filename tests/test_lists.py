@@ -1,0 +1,93 @@
+"""Lists of many pages, and lists that are longer than the API hands out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.switches import SCOPES
+from tap_impact.sandbox.world import World
+from tests.runs import Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+START = datetime(2026, 4, 1, tzinfo=UTC)
+WORLD = World(seed="lists", actions_per_day=12)
+YESTERDAY = {
+    "bookmarks": {
+        "actions": {
+            "replication_key_value": (NOW - timedelta(days=1)).isoformat(),
+            "history_since": START.isoformat(),
+        }
+    }
+}
+
+
+def load(sandbox: Sandbox, state: dict[str, Any] | None = None) -> Run:
+    config = {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
+    return run_tap(sandbox.settings() | config, state=state, catalog=catalog("actions"))
+
+
+def ids(rows: Iterable[dict[str, Any]]) -> set[str]:
+    return {row.get("Id") or row["id"] for row in rows}
+
+
+def truth() -> set[str]:
+    return ids(
+        row for row in WORLD.actions(NOW) if datetime.fromisoformat(row["EventDate"]) >= START
+    )
+
+
+def test_all_pages_are_read_by_the_addresses_that_the_api_gives() -> None:
+    with Sandbox(WORLD, at=NOW, largest_page=97) as sandbox:
+        run = load(sandbox)
+    assert run.exit_code == 0, run.stderr
+    assert ids(run.records("actions")) == truth()
+    pages = Counter(request.query.get("Page", "1") for request in sandbox.requests)
+    assert pages["2"] > 0
+
+
+def test_a_window_of_more_than_ten_pages_is_halved_until_it_fits() -> None:
+    with Sandbox(WORLD, at=NOW, largest_page=9) as sandbox:
+        run = load(sandbox)
+    assert run.exit_code == 0, run.stderr
+    assert ids(run.records("actions")) == truth()
+
+
+def test_a_months_actions_that_lock_at_one_instant_are_asked_for_by_campaign() -> None:
+    at_once = Counter(row["LockingDate"] for row in WORLD.actions(NOW))
+    with Sandbox(WORLD, at=NOW, largest_page=11) as sandbox:
+        assert at_once.most_common(1)[0][1] > 10 * 11  # no single query can give them
+        run = load(sandbox, YESTERDAY)
+    assert run.exit_code == 0, run.stderr
+    locked = [
+        row
+        for row in WORLD.actions(NOW)
+        if row["LockingDate"]
+        and NOW - timedelta(days=41) <= datetime.fromisoformat(row["LockingDate"]) <= NOW
+    ]
+    assert ids(run.records("actions")) >= ids(locked)
+    assert any("CampaignId" in request.query for request in sandbox.requests)
+
+
+def test_without_the_campaigns_scope_that_says_what_to_do() -> None:
+    scopes = SCOPES - {"Retrieve campaigns"}
+    with Sandbox(WORLD, at=NOW, largest_page=11, scopes=scopes) as sandbox:
+        run = load(sandbox, YESTERDAY)
+    assert run.exit_code == 1
+    assert "Campaigns > Retrieve campaigns" in run.stderr
+    assert "campaign_ids" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_single_campaign_that_is_still_too_much_fails_loudly() -> None:
+    with Sandbox(WORLD, at=NOW, largest_page=8) as sandbox:
+        run = load(sandbox, YESTERDAY)
+    assert run.exit_code == 1
+    assert "10" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.state == YESTERDAY
