@@ -1,0 +1,161 @@
+"""The demo's PostgreSQL, through its command."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from socketserver import BaseRequestHandler, TCPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from tap_impact.sandbox.database import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number: int = taken.getsockname()[1]
+    return number
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, port: int) -> Iterator[Path]:
+    """A path that no Unix socket could have, with a blank in it."""
+    path = tmp_path / ("deep" * 30) / "a b" / "postgres"
+    yield path
+    invoke("stop", port, path)
+
+
+def invoke(command: str, port: int, data_dir: Path | None = None) -> Result:
+    where = ["--data-dir", str(data_dir)] if data_dir else []
+    return CliRunner().invoke(cli, [command, "--port", str(port), *where])
+
+
+def connect(port: int, user: str = "impact", database: str = "impact") -> psycopg.Connection[Any]:
+    return psycopg.connect(host="127.0.0.1", port=port, user=user, dbname=database)
+
+
+def test_stays_up_keeps_its_data_and_starts_twice(port: int, data_dir: Path) -> None:
+    command = [sys.executable, "-c", "from tap_impact.sandbox.database import cli; cli()"]
+    arguments = ["start", "--port", str(port), "--data-dir", str(data_dir)]
+    started = subprocess.run(
+        [*command, *arguments],
+        env={**os.environ, "LC_ALL": "xx_XX.not-installed"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr
+    assert started.stdout == f"PostgreSQL is up: postgresql://impact@127.0.0.1:{port}/impact\n"
+    with connect(port) as connection:
+        assert connection.execute("SHOW unix_socket_directories").fetchone() == ("",)
+        connection.execute("CREATE SCHEMA kept")
+    assert invoke("start", port, data_dir).exit_code == 0
+
+    assert invoke("stop", port, data_dir).exit_code == 0
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        connect(port)
+
+    assert invoke("start", port, data_dir).exit_code == 0
+    with connect(port) as connection:
+        kept = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kept'").fetchall()
+    assert kept == [(1,)]
+
+
+def test_lets_nobody_in_who_could_run_programs(port: int, data_dir: Path) -> None:
+    invoke("start", port, data_dir)
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+        connect(port, user="postgres", database="postgres")
+    with (
+        connect(port) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("COPY (SELECT 1) TO PROGRAM 'cat'")
+
+
+def test_shows_what_was_loaded(port: int, data_dir: Path) -> None:
+    invoke("start", port, data_dir)
+    with connect(port) as connection:
+        connection.execute("CREATE SCHEMA loaded")
+        connection.execute(
+            "CREATE TABLE loaded.actions"
+            " (id text, state text, campaign_name text, event_date timestamp,"
+            " payout numeric, currency text)"
+        )
+        connection.execute(
+            "INSERT INTO loaded.actions SELECT n::text, CASE n % 2 WHEN 0 THEN 'APPROVED'"
+            " ELSE 'PENDING' END, 'Shoes', timestamp '2026-06-01' + n * interval '1 hour',"
+            " n + 0.1, 'USD' FROM generate_series(1, 1200) AS n"
+        )
+        connection.execute('CREATE TABLE loaded."Odd "" name" ()')
+
+    shown = invoke("show", port).output
+    assert re.search(r"^loaded\.actions +1,200$", shown, re.MULTILINE)
+    assert re.search(r'^loaded\.Odd " name +0$', shown, re.MULTILINE)
+    assert re.search(r"^APPROVED +600 +360,660\.00 +USD$", shown, re.MULTILINE)
+    assert re.search(r"^PENDING +600 +360,060\.00 +USD$", shown, re.MULTILINE)
+    assert re.findall(r"^2026.*Shoes +([\d,]+) ", shown, re.MULTILINE) == [
+        "1200", "1199", "1198", "1197", "1196",
+    ]  # fmt: skip
+
+
+def test_says_that_it_is_not_running(port: int, tmp_path: Path) -> None:
+    for result in (invoke("show", port), invoke("stop", port, tmp_path)):
+        assert result.exit_code == 1
+        assert result.output.startswith("Error: ")
+        assert f"port {port}" in result.output
+
+
+def test_says_that_there_are_no_tables_yet(port: int, data_dir: Path) -> None:
+    invoke("start", port, data_dir)
+    shown = invoke("show", port)
+    assert (shown.exit_code, shown.output) == (
+        1,
+        "Error: No tables yet. Load some: meltano run demo\n",
+    )
+
+
+def test_leaves_a_port_to_the_database_that_has_it(
+    port: int, data_dir: Path, tmp_path: Path
+) -> None:
+    invoke("start", port, data_dir)
+    other = tmp_path / "other"
+    refused = invoke("start", port, other)
+    assert refused.exit_code == 1
+    assert str(data_dir) in refused.output
+    assert f"TARGET_POSTGRES_PORT={port + 1}" in refused.output
+    assert f"No PostgreSQL with the data of {other}" in invoke("stop", port, other).output
+    connect(port).close()
+
+
+def test_leaves_a_port_to_another_program(tmp_path: Path) -> None:
+    with TCPServer(("127.0.0.1", 0), BaseRequestHandler) as program:
+        serving = Thread(target=program.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        refused = invoke("start", program.server_address[1], tmp_path / "postgres")
+        program.shutdown()
+        serving.join()
+    assert refused.exit_code == 1
+    assert "belongs to another program" in refused.output
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_says_why_it_does_not_start(port: int, data_dir: Path) -> None:
+    invoke("start", port, data_dir)
+    invoke("stop", port, data_dir)
+    (data_dir / "global" / "pg_control").unlink()
+    refused = invoke("start", port, data_dir)
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: PostgreSQL did not start:\n")
+    assert "pg_control" in refused.output
