@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from click.testing import CliRunner
 
+from tap_impact.sandbox import database
 from tap_impact.sandbox.server import Sandbox
 from tap_impact.sandbox.world import World
 
@@ -51,3 +58,66 @@ def sandbox() -> Iterator[SandboxFactory]:
             return stack.enter_context(Sandbox(world, at=at, **options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def database_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a PostgreSQL that pip installed, on loopback."""
+    with socket.create_server((database.HOST, 0)) as free:
+        port: int = free.getsockname()[1]
+    options = ["--port", str(port), "--data-dir", str(tmp_path_factory.mktemp("postgres"))]
+    started = CliRunner().invoke(database.cli, ["start", *options])
+    assert started.exit_code == 0, started.output
+    yield port
+    CliRunner().invoke(database.cli, ["stop", *options])
+
+
+class Warehouse:
+    """A schema of a real PostgreSQL, and the loader that fills it."""
+
+    def __init__(self, port: int, schema: str) -> None:
+        self.port = port
+        self.schema = schema
+        self.connection = database.connect(port)
+
+    def load(self, messages: str, folder: Path, **settings: Any) -> None:
+        """Load Singer messages with target-postgres, set up as in meltano.yml."""
+        config = folder / "target.json"
+        config.write_text(
+            json.dumps(
+                {
+                    "host": database.HOST,
+                    "port": self.port,
+                    "user": database.ROLE,
+                    "password": "unused",
+                    "database": database.DATABASE,
+                    "default_target_schema": self.schema,
+                    "use_copy": True,
+                    "validate_records": False,
+                }
+                | settings
+            )
+        )
+        loaded = subprocess.run(
+            [Path(sys.executable).with_name("target-postgres"), "--config", config],
+            input=messages,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert loaded.returncode == 0, loaded.stderr
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of a query; tables are those of the schema."""
+        self.connection.rollback()
+        self.connection.execute(f"SET search_path TO {self.schema}")
+        return self.connection.execute(statement).fetchall()
+
+
+@pytest.fixture
+def warehouse(database_port: int, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """An empty schema of its own for a test."""
+    schema = "".join(c if c.isalnum() else "_" for c in request.node.name.lower())[:60]
+    warehouse = Warehouse(database_port, schema)
+    yield warehouse
+    warehouse.connection.close()

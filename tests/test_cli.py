@@ -8,34 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tests.runs import catalog, discovered, run_tap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from tap_impact.sandbox.server import Sandbox
+    from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Sandbox]]:
-    running: list[Sandbox] = []
-
-    def start(**switches: Any) -> Sandbox:
-        running.append(
-            Sandbox(World(seed="cli", actions_per_day=5), at=NOW, **switches).__enter__()
-        )
-        return running[-1]
-
-    yield start
-    for sandbox in running:
-        sandbox.__exit__(None, None, None)
-
-
-def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
+def settings(impact: Sandbox, **others: Any) -> dict[str, Any]:
     return (
-        sandbox.settings()
+        impact.settings()
         | {
             "start_date": "2026-06-01",
             "end_date": NOW.isoformat(),
@@ -66,13 +50,13 @@ def test_discovery_needs_no_config_and_no_network() -> None:
 
 
 def test_all_that_is_wrong_with_the_settings_is_named_at_once(
-    serve: Callable[..., Sandbox],
+    sandbox: SandboxFactory,
 ) -> None:
-    sandbox = serve()
+    impact = sandbox()
     run = run_tap(
         {
             "account_sid": "IRsandbox",
-            "api_url": sandbox.url,
+            "api_url": impact.url,
             "start_date": "yesterday",
             "page_size": 10,
             "currency": "dollars",
@@ -85,7 +69,7 @@ def test_all_that_is_wrong_with_the_settings_is_named_at_once(
     assert run.exit_code == 1
     assert "Traceback" not in run.stderr
     assert not run.stdout
-    assert not sandbox.requests
+    assert not impact.requests
 
 
 @pytest.mark.parametrize(
@@ -117,10 +101,10 @@ def test_a_file_that_is_not_json_is_one_message(option: str, tmp_path: Any) -> N
     assert "Traceback" not in run.stderr
 
 
-def test_a_scope_that_is_optional_is_a_warning(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(scopes=frozenset({"Retrieve actions", "Retrieve action updates"}))
+def test_a_scope_that_is_optional_is_a_warning(sandbox: SandboxFactory) -> None:
+    impact = sandbox(scopes=frozenset({"Retrieve actions", "Retrieve action updates"}))
     run = run_tap(
-        settings(sandbox), catalog=catalog("account", "actions", "action_updates", "campaigns")
+        settings(impact), catalog=catalog("account", "actions", "action_updates", "campaigns")
     )
     assert run.exit_code == 0
     assert "Campaigns > Retrieve campaigns" in run.stderr
@@ -129,10 +113,10 @@ def test_a_scope_that_is_optional_is_a_warning(serve: Callable[..., Sandbox]) ->
 
 
 def test_a_scope_that_is_required_lets_the_others_finish_and_fails_the_run(
-    serve: Callable[..., Sandbox],
+    sandbox: SandboxFactory,
 ) -> None:
-    sandbox = serve(scopes=frozenset({"Retrieve action updates", "Retrieve campaigns"}))
-    run = run_tap(settings(sandbox), catalog=catalog("actions", "action_updates", "campaigns"))
+    impact = sandbox(scopes=frozenset({"Retrieve action updates", "Retrieve campaigns"}))
+    run = run_tap(settings(impact), catalog=catalog("actions", "action_updates", "campaigns"))
     assert run.exit_code == 1
     assert "Actions > Retrieve actions" in run.stderr
     assert "Traceback" not in run.stderr
@@ -143,31 +127,31 @@ def test_a_scope_that_is_required_lets_the_others_finish_and_fails_the_run(
     }
 
 
-def test_a_wrong_token_says_where_to_find_the_right_one(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve()
-    run = run_tap(settings(sandbox, auth_token="not-this-one"))  # noqa: S106
+def test_a_wrong_token_says_where_to_find_the_right_one(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
+    run = run_tap(settings(impact, auth_token="not-this-one"))  # noqa: S106
     assert run.exit_code == 1
     assert "Settings > Technical > API" in run.stderr
     assert "not-this-one" not in run.stderr
     assert "Traceback" not in run.stderr
-    assert len(sandbox.requests) == 1
+    assert len(impact.requests) == 1
 
 
-def test_a_start_beyond_the_apis_reach_is_one_warning(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve()
+def test_a_start_beyond_the_apis_reach_is_one_warning(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
     run = run_tap(
-        settings(sandbox, start_date="2019-01-01"), catalog=catalog("actions", "action_updates")
+        settings(impact, start_date="2019-01-01"), catalog=catalog("actions", "action_updates")
     )
     assert run.exit_code == 0
     assert run.stderr.count("further back than impact.com answers") == 1
-    asked = {request.query.get("ActionDateStart", "9") for request in sandbox.requests}
+    asked = {request.query.get("ActionDateStart", "9") for request in impact.requests}
     assert min(asked) == "2023-07-02T06:10:00Z"
 
 
-def test_labels_tell_the_rows_of_connections_apart(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve()
+def test_labels_tell_the_rows_of_connections_apart(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
     run = run_tap(
-        settings(sandbox, label="blog", currency="EUR"), catalog=catalog("actions", "campaigns")
+        settings(impact, label="blog", currency="EUR"), catalog=catalog("actions", "campaigns")
     )
     records = run.records("actions") + run.records("campaigns")
     assert {(row["connection_label"], row["connection_currency"]) for row in records} == {
@@ -175,32 +159,32 @@ def test_labels_tell_the_rows_of_connections_apart(serve: Callable[..., Sandbox]
     }
 
 
-def test_only_the_campaigns_asked_for_are_loaded(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve()
-    first = run_tap(settings(sandbox, campaign_ids=["2001"]), catalog=catalog("actions"))
+def test_only_the_campaigns_asked_for_are_loaded(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
+    first = run_tap(settings(impact, campaign_ids=["2001"]), catalog=catalog("actions"))
     assert {row["campaign_id"] for row in first.records("actions")} == {"2001"}
     both = run_tap(
-        settings(sandbox, campaign_ids=["2001", "2044"]),
+        settings(impact, campaign_ids=["2001", "2044"]),
         catalog=catalog("actions"),
         state=first.state,
     )
     assert {row["campaign_id"] for row in both.records("actions")} == {"2001", "2044"}
     again = run_tap(
-        settings(sandbox, campaign_ids=["2044"]), catalog=catalog("actions"), state=both.state
+        settings(impact, campaign_ids=["2044"]), catalog=catalog("actions"), state=both.state
     )
     assert not again.records("actions")
 
 
-def test_nothing_found_says_what_was_asked_and_why_it_may_be(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve()
-    run = run_tap(settings(sandbox, campaign_ids=["999"]), catalog=catalog("actions"))
+def test_nothing_found_says_what_was_asked_and_why_it_may_be(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
+    run = run_tap(settings(impact, campaign_ids=["999"]), catalog=catalog("actions"))
     assert run.exit_code == 0
     assert "nothing found from 2026-06-01T00:00:00Z to 2026-06-30T06:10:00Z" in run.stderr
 
 
-def test_a_bookmark_that_cannot_be_read_is_one_message(serve: Callable[..., Sandbox]) -> None:
+def test_a_bookmark_that_cannot_be_read_is_one_message(sandbox: SandboxFactory) -> None:
     state = {"bookmarks": {"actions": {"replication_key_value": "last week"}}}
-    run = run_tap(settings(serve()), catalog=catalog("actions"), state=state)
+    run = run_tap(settings(sandbox()), catalog=catalog("actions"), state=state)
     assert run.exit_code == 1
     assert "bookmark of actions" in run.stderr
     assert "Traceback" not in run.stderr
