@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from tap_impact.sandbox import rules
+from tap_impact.sandbox import jobs, rules
+from tap_impact.sandbox.exchange import Answer, Endpoint, Request, list_page, missing
 from tap_impact.sandbox.world import LONGEST_LIFE, SeenAction, SeenUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
 
     from tap_impact.sandbox.server import Sandbox
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it came in; ``names`` are the decoded path's wildcards."""
-
-    number: int
-    method: str
-    path: str
-    names: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
-    at: datetime
-
-    @property
-    def now(self) -> int:
-        """The instant of the request in epoch seconds."""
-        return int(self.at.timestamp())
-
-
-@dataclass(slots=True)
-class Answer:
-    """What goes back: a value for JSON or XML, or bytes (at once or as they come) with a type."""
-
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str | None = None
-
-
-class Endpoint(NamedTuple):
-    """A resource below the account's path; ``*`` stands for one segment of any text."""
-
-    method: str
-    pattern: tuple[str, ...]
-    scope: str
-    group: str
-    answer: Callable[[Sandbox, Request], Answer]
-
-    def match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
-        """Return the texts of the wildcards, or None for another path."""
-        if len(segments) != len(self.pattern):
-            return None
-        if any(want not in {"*", got} for want, got in zip(self.pattern, segments, strict=True)):
-            return None
-        found = zip(self.pattern, segments, strict=True)
-        return tuple(got for want, got in found if want == "*")
-
-
-def missing(what: str, name: str) -> Answer:
-    """Return the 404 for an object that is not there."""
-    return Answer(404, {"Status": "ERROR", "Message": f"{what} {name} was not found"})
 
 
 def account(sandbox: Sandbox, request: Request) -> Answer:
@@ -114,19 +61,6 @@ def event_span(query: rules.Query) -> tuple[int | None, int | None]:
         since.append(start if name == "event" else start - LONGEST_LIFE)
         until.append(end)
     return max(since, default=None), min(until, default=None)
-
-
-def list_page(
-    request: Request,
-    sent: dict[str, str],
-    page: rules.Page,
-    **lists: list[Any],
-) -> Answer:
-    """Put a page's rows of a whole list into impact.com's envelope, under the list's name."""
-    ((name, rows),) = lists.items()
-    cut = rows[page.start() : page.start() + page.size]
-    cut = [row if isinstance(row, dict) else row.row() for row in cut]
-    return Answer(200, {**page.keys(request.path, sent, len(rows)), name: cut})
 
 
 def action(sandbox: Sandbox, request: Request) -> Answer:
@@ -187,4 +121,10 @@ ENDPOINTS = (
     Endpoint("GET", ("ActionUpdates", "*"), "Retrieve action update", "detail", action_update),
     Endpoint("GET", ("Campaigns",), "Retrieve campaigns", "other", campaigns),
     Endpoint("GET", ("Campaigns", "*"), "Retrieve campaign", "other", campaign),
+    Endpoint("GET", ("Clicks", "*"), "Retrieve click", "detail", jobs.click),
+    Endpoint("GET", ("ClickExport",), "Export clicks", "other", jobs.click_export),
+    Endpoint("GET", ("Jobs",), "Retrieve jobs", "other", jobs.jobs),
+    Endpoint("GET", ("Jobs", "*"), "Retrieve job", "other", jobs.job),
+    Endpoint("GET", ("Jobs", "*", "Download"), "Download export jobs", "other", jobs.download),
+    Endpoint("PUT", ("Jobs", "*", "Replay"), "Replay job", "other", jobs.replay),
 )

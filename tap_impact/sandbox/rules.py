@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
@@ -32,6 +32,7 @@ PAIRS = {
     "locking": ("LockingDateStart", "LockingDateEnd"),
 }
 NOT_TOO_OLD = ("updated", "event")
+DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
 
 
@@ -142,6 +143,16 @@ def instant_of(name: str, text: str) -> int:
         raise RefusalError(400, f"{name} is not a date and time with a zone", name) from None
 
 
+def date_of(name: str, text: str) -> date:
+    """Read a parameter that is a calendar day, ``yyyy-MM-dd``."""
+    if not DAY_ONLY.fullmatch(text):
+        raise RefusalError(400, f"{name} is not a date such as 2026-01-31", name)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RefusalError(400, f"{name} is not a date such as 2026-01-31", name) from None
+
+
 def years_before(now: int, years: int) -> int:
     """Return the same moment some years ago."""
     at = datetime.fromtimestamp(now, UTC)
@@ -200,6 +211,8 @@ def read_page(sent: dict[str, str], switches: Switches, *, event_level: bool) ->
         if switches.page_size_below_minimum == "refuse":
             raise RefusalError(400, "PageSize must be at least 2000", "PageSize")
         size = SMALLEST_EVENT_PAGE
+    if not event_level and size > switches.largest_stable_page:
+        raise RefusalError(500, "Internal error")
     return Page(number, min(size, switches.largest_page))
 
 

@@ -6,16 +6,21 @@ import gzip
 import socket
 from base64 import b64encode
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from socketserver import ThreadingMixIn
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tap_impact.sandbox.endpoints import ENDPOINTS, Answer, Request
-from tap_impact.sandbox.formats import JSON, encode
+from tap_impact.sandbox.endpoints import ENDPOINTS
+from tap_impact.sandbox.exchange import Answer, Request, denied, gateway, refused
+from tap_impact.sandbox.faults import NO_LINGER, Delivery, Fault, Faults, Plan, damaged
+from tap_impact.sandbox.formats import encode
+from tap_impact.sandbox.jobs import JobDesk
 from tap_impact.sandbox.limits import Limit
 from tap_impact.sandbox.rules import RefusalError
 from tap_impact.sandbox.switches import Switches
@@ -25,23 +30,29 @@ if TYPE_CHECKING:
 
     from tap_impact.sandbox.world import World
 
-ACCESS_DENIED = {"status": 403, "title": "Access Denied"}
 NO_RESOURCE = {"Status": "ERROR", "Message": "No such resource"}
 REMEMBERED_LISTS = 4
+LONGEST_HOLD = 3600
 
 
 @dataclass(slots=True)
 class SeenRequest:
-    """What the server noted of a request; the headers without the value of Authorization."""
+    """What the sandbox noted of a request: its headers are without Authorization's value.
+
+    ``resource`` is the path's first segment below the account, ``Account`` for the account itself,
+    and ``files`` on the host of downloads; ``status`` is 0 if nothing was sent.
+    """
 
     number: int
     method: str
     path: str
+    resource: str
     query: dict[str, str]
     authorized: bool
     headers: dict[str, str]
     at: datetime
     status: int = 0
+    fault: str = ""
 
 
 class Sandbox:
@@ -51,7 +62,12 @@ class Sandbox:
         world: The account.
         at: The instant at which the clock stands still; without it, the real time passes.
         port: A free one if 0.
+        faults: What goes wrong: a list of Fault, or Chaos.
         switches: See Switches; each may also be given by its name.
+
+    Attributes:
+        requests: What the API was asked, in order.
+        file_requests: What the host of downloads was asked; both share one numbering.
 
     Example:
         >>> with Sandbox(World(), at=datetime(2026, 6, 30, tzinfo=UTC), gzip=True) as sandbox:
@@ -64,6 +80,7 @@ class Sandbox:
         *,
         at: datetime | None = None,
         port: int = 0,
+        faults: Sequence[Fault] | Faults = (),
         switches: Switches | None = None,
         **changes: Any,
     ) -> None:
@@ -75,24 +92,31 @@ class Sandbox:
             "detail": Limit("hour", self.switches.hourly_detail),
             "other": Limit("hour", self.switches.hourly_other),
         }
+        self.file_requests: list[SeenRequest] = []
+        self.jobs = JobDesk(self)
+        self.spoil(faults)
+        self._numbers = count(1)
         self._frozen = at
         self._lists: OrderedDict[Any, list[Any]] = OrderedDict()
         self._lock = Lock()
         self._closing = Event()
         self._credentials = b64encode(f"{world.account_sid}:{world.auth_token}".encode()).decode()
-        self._server = LoopbackServer(port, ApiHandler, self)
+        self._server = LoopbackServer(port, self, self.answer, self.requests)
+        self._files = LoopbackServer(0, self, self.answer_file, self.file_requests)
 
     # -- life ------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         """Begin to serve."""
         self._server.start()
+        self._files.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End to serve, at once."""
         self._closing.set()
         self._server.stop()
+        self._files.stop()
 
     @property
     def url(self) -> str:
@@ -106,6 +130,22 @@ class Sandbox:
             "auth_token": self.world.auth_token,
             "api_url": self.url,
         }
+
+    @property
+    def files_url(self) -> str:
+        """The host that a download redirects to."""
+        return self._files.url
+
+    def switch(self, **changes: Any) -> None:
+        """Change switches of a running sandbox; what was used of a limit stays used."""
+        self.switches = self.switches.but(**changes)
+        self.limits["detail"].most = self.switches.hourly_detail
+        self.limits["other"].most = self.switches.hourly_other
+        self.jobs.exports.most = self.switches.daily_click_exports
+
+    def spoil(self, faults: Sequence[Fault] | Faults) -> None:
+        """Let other things go wrong from now on; ``()`` for nothing."""
+        self.faults: Faults = Plan(faults) if isinstance(faults, Sequence) else faults
 
     # -- time ------------------------------------------------------------------------------
 
@@ -134,23 +174,43 @@ class Sandbox:
                     self._lists.popitem(last=False)
         return rows
 
-    def note(self, method: str, target: str, headers: Mapping[str, str]) -> SeenRequest:
-        """Note that a request came in."""
+    def note(
+        self,
+        requests: list[SeenRequest],
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+    ) -> tuple[SeenRequest, Fault | None]:
+        """Note that a request came in, and decide what goes wrong with it."""
         parts = urlsplit(target)
+        _, _, segments = split_path(parts.path)
         with self._lock:
             seen = SeenRequest(
-                number=len(self.requests) + 1,
+                number=next(self._numbers),
                 method=method,
                 path=parts.path,
+                resource="files" if requests is self.file_requests else [*segments, "Account"][0],
                 query=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 authorized="authorization" in {name.lower() for name in headers},
                 headers={k: v for k, v in headers.items() if k.lower() != "authorization"},
                 at=self.at,
             )
-            self.requests.append(seen)
-        return seen
+            requests.append(seen)
+            fault = self.faults.strike(seen)
+            if fault is not None:
+                seen.fault = fault.name
+                if fault.later:
+                    self.advance(fault.later)
+                    seen.at = self.at
+        return seen, fault
 
-    def answer(self, seen: SeenRequest, target: str, headers: Mapping[str, str]) -> Answer:
+    def answer(
+        self,
+        seen: SeenRequest,
+        target: str,
+        headers: Mapping[str, str],
+        shift: int,
+    ) -> Answer:
         """Answer a request as impact.com would."""
         parts = urlsplit(target)
         if headers.get("Authorization") != f"Basic {self._credentials}":
@@ -159,7 +219,7 @@ class Sandbox:
         if prefix.lower() != "mediapartners":
             return Answer(404, NO_RESOURCE)
         if sid != self.world.account_sid:
-            return Answer(403, ACCESS_DENIED)
+            return denied()
         matches = {
             endpoint.method: (endpoint, names)
             for endpoint in ENDPOINTS
@@ -171,10 +231,10 @@ class Sandbox:
             return Answer(405, {"Status": "ERROR", "Message": "Method not allowed"})
         endpoint, names = matches[seen.method]
         if endpoint.scope not in self.switches.scopes:
-            return Answer(403, ACCESS_DENIED)
+            return denied()
         pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
         path = parts.path.removesuffix(".json")
-        request = Request(seen.number, seen.method, path, names, pairs, headers, seen.at)
+        request = Request(seen.method, path, names, pairs, seen.at, shift)
         allowed, limits = self.limits[endpoint.group].spend(request.now)
         if not allowed:
             return gateway(429, "API rate limit exceeded", limits)
@@ -184,6 +244,21 @@ class Sandbox:
             answer = refused(refusal)
         answer.headers = limits | answer.headers
         return answer
+
+    def answer_file(
+        self,
+        seen: SeenRequest,
+        target: str,
+        headers: Mapping[str, str],
+        shift: int,
+    ) -> Answer:
+        """Answer for the host of downloads, which refuses a second way to sign in."""
+        del target, headers, shift
+        if seen.authorized:
+            return Answer(400, b"only one way to sign in", content_type="text/plain")
+        job_id = seen.path.removeprefix("/files/")
+        query = seen.query
+        return self.jobs.signed_file(job_id, query.get("Expires", ""), query.get("Signature", ""))
 
     def pause(self, seconds: float) -> None:
         """Let real time pass, unless the sandbox closes."""
@@ -196,12 +271,22 @@ class LoopbackServer(ThreadingMixIn, HTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], sandbox: Sandbox) -> None:
+    def __init__(
+        self,
+        port: int,
+        sandbox: Sandbox,
+        answer: Callable[[SeenRequest, str, Mapping[str, str], int], Answer],
+        requests: list[SeenRequest],
+    ) -> None:
         """Bind the port."""
-        super().__init__(("127.0.0.1", port), handler)
+        super().__init__(("127.0.0.1", port), Handler)
         self.sandbox = sandbox
+        self.answer = answer
+        self.requests = requests
+        self.reset: set[socket.socket] = set()
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self._thread = Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread = Thread(target=self._accept, daemon=True)
+        self._stopping = False
         self._open: dict[socket.socket, Thread] = {}
         self._guard = Lock()
 
@@ -211,7 +296,8 @@ class LoopbackServer(ThreadingMixIn, HTTPServer):
 
     def stop(self) -> None:
         """Close the port and every connection, and wait for their threads."""
-        self.shutdown()
+        self._stopping = True
+        socket.create_connection(("127.0.0.1", self.server_port)).close()  # wakes _accept
         self._thread.join()
         self.server_close()
         with self._guard:
@@ -219,6 +305,15 @@ class LoopbackServer(ThreadingMixIn, HTTPServer):
         for connection, thread in pending.items():
             hang_up(connection)
             thread.join()
+
+    def _accept(self) -> None:
+        """Take connections until told to stop; the base class would have to poll for that."""
+        while True:
+            connection, address = self.get_request()
+            if self._stopping:
+                connection.close()
+                return
+            self.process_request(connection, address)
 
     def server_bind(self) -> None:
         """Bind without asking for the host's name, which can take seconds."""
@@ -238,10 +333,15 @@ class LoopbackServer(ThreadingMixIn, HTTPServer):
         thread.start()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection."""
+        """Close a connection, or reset it."""
         with self._guard:
             self._open.pop(request, None)
-        super().shutdown_request(request)
+        if request in self.reset:
+            self.reset.discard(request)
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client has hung up."""
@@ -256,19 +356,6 @@ def split_path(path: str) -> tuple[str, str, tuple[str, ...]]:
     return prefix, sid, tuple(segments)
 
 
-def refused(refusal: RefusalError) -> Answer:
-    """Return the body of impact.com's own errors."""
-    body: dict[str, Any] = {"Status": "ERROR", "Message": refusal.message}
-    if refusal.field:
-        body["Errors"] = [{"Field": refusal.field, "Message": refusal.message}]
-    return Answer(refusal.status, body)
-
-
-def gateway(status: int, message: str, headers: dict[str, str] | None = None) -> Answer:
-    """Return what the gateway before the API says itself, in JSON whatever was asked for."""
-    return Answer(status, b'{"message":"%b"}' % message.encode(), headers or {}, JSON)
-
-
 def hang_up(connection: socket.socket) -> None:
     """End both directions of a connection that may have ended already."""
     try:
@@ -277,7 +364,7 @@ def hang_up(connection: socket.socket) -> None:
         return
 
 
-class QuietHandler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """HTTP/1.1 with connections that stay, headers and body in one write, and no log."""
 
     protocol_version = "HTTP/1.1"
@@ -288,40 +375,27 @@ class QuietHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing."""
 
-    def drain(self) -> None:
-        """Read what a request carries, so that the next one can follow on the connection."""
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-    def send(self, status: int, headers: Mapping[str, str], body: bytes | Iterator[bytes]) -> None:
-        """Send an answer, in chunks if its length is not known."""
-        self.send_response_only(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if isinstance(body, bytes):
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        else:
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for chunk in body:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
-
-
-class ApiHandler(QuietHandler):
-    """Answers for the API."""
-
     def respond(self) -> None:
         """Answer one request."""
-        sandbox = self.server.sandbox
-        self.drain()
-        sent = dict(self.headers.items())
-        seen = sandbox.note(self.command, self.path, sent)
+        sandbox, sent = self.server.sandbox, dict(self.headers.items())
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        seen, fault = sandbox.note(self.server.requests, self.command, self.path, sent)
         if sandbox.switches.latency:
             sandbox.pause(sandbox.switches.latency)
-        answer = sandbox.answer(seen, self.path, sent)
+        delivery = fault.delivery if fault else Delivery.WHOLE
+        if fault is not None and fault.answers is not None:
+            answer = fault.answers
+        elif fault is None or fault.processed:
+            answer = self.server.answer(seen, self.path, sent, fault.shift if fault else 0)
+        else:
+            answer = Answer(0)
+        if fault is not None and fault.edits is not None and isinstance(answer.body, dict):
+            answer = replace(answer, body=fault.edits(answer.body))
+        if delivery in {Delivery.RESET, Delivery.HELD}:
+            if delivery is Delivery.HELD:
+                sandbox.pause(LONGEST_HOLD)
+            self.hang_up()
+            return
         seen.status = answer.status
         headers = dict(answer.headers)
         body: bytes | Iterator[bytes]
@@ -331,9 +405,48 @@ class ApiHandler(QuietHandler):
             body, headers["Content-Type"] = encode(answer.body, as_json=as_json)
         else:
             body, headers["Content-Type"] = answer.body, answer.content_type
-        accepted = self.headers.get("Accept-Encoding", "")
-        if sandbox.switches.gzip and isinstance(body, bytes) and "gzip" in accepted:
+        accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+        if delivery is Delivery.BROKEN_GZIP:
+            body = damaged(body if isinstance(body, bytes) else next(body, b""))
+            headers["Content-Encoding"] = "gzip"
+        elif sandbox.switches.gzip and accepted and isinstance(body, bytes):
             body, headers["Content-Encoding"] = gzip.compress(body, 1, mtime=0), "gzip"
-        self.send(answer.status, headers, body)
+        self.send(answer.status, headers, body, delivery)
+
+    def send(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | Iterator[bytes],
+        delivery: Delivery,
+    ) -> None:
+        """Send an answer, in chunks if its length is not known; perhaps not all of it."""
+        cut = delivery in {Delivery.RESET_MIDWAY, Delivery.TRUNCATED}
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if isinstance(body, bytes):
+            self.send_header("Content-Length", str(len(body) + (cut and not body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for chunk in body:
+                self.wfile.write(b"%x\r\n%b" % (len(chunk), chunk[: len(chunk) // (1 + cut)]))
+                if cut:
+                    break
+                self.wfile.write(b"\r\n")
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+        if delivery is Delivery.RESET_MIDWAY:
+            self.hang_up()
+        self.close_connection = self.close_connection or cut
+
+    def hang_up(self) -> None:
+        """End the connection with a reset."""
+        self.server.reset.add(self.connection)
+        self.close_connection = True
 
     do_GET = do_PUT = do_POST = do_DELETE = respond  # noqa: N815 - the base class looks for these

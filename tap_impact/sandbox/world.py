@@ -761,6 +761,13 @@ class World:
             row = self._click(click_id, begin + second, salt)
             yield row
 
+    def click_count(self, day: date) -> int:
+        """Return how many rows a day's clicks have once the day is over."""
+        if day < self.opened:
+            return 0
+        first = Random(f"{self.seed}:clicks:{day.toordinal()}").random()
+        return count_of_day(self.clicks_per_day, day.toordinal(), first)
+
     def click(self, click_id: str, at: datetime) -> list[dict[str, Any]]:
         """Return every click of one Id: there may be several."""
         tail = click_id[25:]

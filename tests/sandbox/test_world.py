@@ -97,6 +97,7 @@ def test_states_follow_from_the_dates(at: datetime) -> None:
         assert Decimal(row["Payout"]) == 0 or row["State"] != "REVERSED"
         if row["ClearedDate"]:
             assert row["State"] == "APPROVED"
+            assert seconds(row["ClearedDate"]) <= now
             days = (seconds(row["ClearedDate"]) - seconds(row["LockingDate"])) / 86_400
             assert 16 < days < 25
 
@@ -116,6 +117,18 @@ def test_rows_become_visible_within_forty_minutes_of_their_own_timestamp() -> No
     assert late
     # only a change that follows another one at once can wait longer than its own lag
     assert max(lags) <= LONGEST_LAG
+
+
+def test_a_change_cannot_be_seen_before_it_is_shown() -> None:
+    lives = [action for action in WORLD.seen(LATE) if len(action.steps) > 1]
+    for action in lives[:200]:
+        for number, step in enumerate(action.steps):
+            shown = datetime.fromtimestamp(step.shown, UTC)
+            before = WORLD.action(action.life.id, shown - timedelta(seconds=1))
+            after = WORLD.action(action.life.id, shown)
+            assert (before.steps if before else ()) == action.steps[:number]
+            assert after is not None
+            assert after.steps == action.steps[: number + 1]
 
 
 def test_every_kind_of_life_is_lived() -> None:

@@ -1,0 +1,295 @@
+"""Click exports, and the jobs that they become.
+
+Sources: impact.com's reference pages "Export clicks", "Best practices for exporting clicks",
+"Jobs" and "Rate limits", and the OpenAPI files of clicks and jobs (partner, version 16).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tap_impact.sandbox import rules
+from tap_impact.sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
+from tap_impact.sandbox.files import RESULT_FORMATS, click_file
+from tap_impact.sandbox.limits import Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_impact.sandbox.server import Sandbox
+
+REPEATABLE = frozenset({"ProgramId", "AdId", "SubId"})
+REPLAYABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+KEPT_SECONDS = 90 * 86_400
+SIGNED_SECONDS = 60
+MESSAGES = {
+    "QUEUED": "Waiting to be processed.",
+    "RUNNING": "In progress.",
+    "COMPLETED": "Job processing completed successfully.",
+    "ERROR": "Job processing failed and will be tried again.",
+    "FAILED": "Job processing failed.",
+    "CANCELLED": "Cancelled by an administrator.",
+}
+
+
+@dataclass(slots=True)
+class Job:
+    """One click export.
+
+    Its statuses are ``life``: the first is what the export's reply says, each look at the job
+    moves it on by one, and the last stays. The last does not come before ``ready``.
+    """
+
+    id: str
+    day: date
+    filters: tuple[tuple[str, str], ...]
+    result_format: str
+    created: datetime
+    at: datetime
+    life: tuple[str, ...]
+    ready: float
+    looks: int = 0
+    replays: int = 0
+    finished: datetime | None = field(default=None)
+
+    def status(self, now: datetime) -> str:
+        """Return the present status."""
+        step = min(self.looks, len(self.life) - 1)
+        if step == len(self.life) - 1 and now.timestamp() < self.ready:
+            return self.life[step - 1] if step else "RUNNING"
+        return self.life[step]
+
+    def look(self, now: datetime) -> str:
+        """Move on by one status and return it."""
+        self.looks += 1
+        status = self.status(now)
+        if status in REPLAYABLE and self.finished is None:
+            self.finished = now
+        return status
+
+    def keeps(self, click: dict[str, Any]) -> bool:
+        """Tell whether the export's filters keep a click; those of one name are alternatives."""
+        held = {
+            "ProgramId": {click["ProgramId"]},
+            "AdId": {click["AdId"]},
+            "SubId": set(click["PartnerRelated"][0].values()) - {""},
+            "UniqueClick": {click["UniqueClick"].upper()},
+        }
+        wanted: dict[str, set[str]] = {}
+        for name, value in self.filters:
+            wanted.setdefault(name, set()).add(value)
+        wanted = {k: v for k, v in wanted.items() if (k, v) != ("UniqueClick", {"FALSE"})}
+        return all(held[name] & values for name, values in wanted.items())
+
+
+class JobDesk:
+    """All jobs of an account, and its ten click exports a UTC day."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """No job yet."""
+        self._sandbox = sandbox
+        self._jobs: dict[tuple[Any, ...], Job] = {}
+        self._lock = Lock()
+        self.exports = Limit("day", sandbox.switches.daily_click_exports)
+
+    @property
+    def all(self) -> list[Job]:
+        """The jobs that are still kept, newest first."""
+        oldest = self._sandbox.at.timestamp() - KEPT_SECONDS
+        with self._lock:
+            jobs = list(self._jobs.values())
+        return [job for job in reversed(jobs) if job.created.timestamp() >= oldest]
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job by its id."""
+        return next((job for job in self.all if job.id == job_id), None)
+
+    def queue(
+        self,
+        day: date,
+        filters: tuple[tuple[str, str], ...],
+        result_format: str,
+    ) -> Job:
+        """Return the job for these parameters: a new one only if there was none."""
+        key = day, filters, result_format
+        sandbox = self._sandbox
+        with self._lock:
+            if (job := self._jobs.get(key)) is None:
+                digest = hashlib.sha256(repr((sandbox.world.seed, key, len(self._jobs))).encode())
+                job = self._jobs[key] = Job(
+                    id=str(UUID(bytes=digest.digest()[:16], version=4)),
+                    day=day,
+                    filters=filters,
+                    result_format=result_format,
+                    created=sandbox.at,
+                    at=sandbox.at,
+                    life=sandbox.switches.job_life,
+                    ready=sandbox.at.timestamp() + sandbox.switches.job_seconds,
+                )
+        return job
+
+    def replay(self, job: Job) -> None:
+        """Begin a job anew, with the data of now."""
+        sandbox = self._sandbox
+        job.at, job.life, job.looks, job.finished = (
+            sandbox.at,
+            sandbox.switches.replay_life,
+            0,
+            None,
+        )
+        job.ready = sandbox.at.timestamp() + sandbox.switches.job_seconds
+        job.replays += 1
+
+    def row(self, job: Job) -> dict[str, str]:
+        """Return the API's Job object."""
+        world, now = self._sandbox.world, self._sandbox.at
+        status = job.status(now)
+        created = world.text(int(job.created.timestamp()))
+        finished = world.text(int(job.finished.timestamp())) if job.finished else ""
+        programs = [value for name, value in job.filters if name == "ProgramId"]
+        return {
+            "Id": job.id,
+            "Type": "ClickExport",
+            "ProgramId": programs[0] if programs else "",
+            "CreatedBy": world.account_sid,
+            "CreatedDate": created,
+            "StartedDate": "" if status == "QUEUED" else created,
+            "CompletedDate": finished if status == "COMPLETED" else "",
+            "AbandonedDate": "",
+            "CancelledDate": finished if status == "CANCELLED" else "",
+            "FailedDate": finished if status == "FAILED" else "",
+            "LastProgressUpdateDate": finished or created,
+            "Status": status,
+            "StatusMessage": MESSAGES[status],
+            "RecordsProcessed": str(world.click_count(job.day)) if status == "COMPLETED" else "",
+            "PercentageComplete": {"QUEUED": "0", "COMPLETED": "100"}.get(status, "50"),
+            "Replayable": "true" if status in REPLAYABLE else "false",
+            "ResultUri": f"{world.path}/Jobs/{job.id}/Download",
+        }
+
+    def file(self, job: Job) -> Iterator[bytes]:
+        """Write a job's file, with the clicks as they were known when it was asked for."""
+        sandbox = self._sandbox
+        clicks = sandbox.world.clicks(job.day, job.at)
+        if job.filters:
+            clicks = filter(job.keeps, clicks)
+        return click_file(clicks, job.result_format, sandbox.switches)
+
+    def sign(self, job: Job) -> str:
+        """Return the path and query of a job's file, which hold for a minute."""
+        expires = int(self._sandbox.at.timestamp()) + SIGNED_SECONDS
+        return f"/files/{job.id}?Expires={expires}&Signature={self._signature(job.id, expires)}"
+
+    def signed_file(self, job_id: str, expires: str, signature: str) -> Answer:
+        """Answer for the host that the redirect names."""
+        job = self.find(job_id)
+        if job is None or not expires.isdecimal():
+            return Answer(404, b"no such file", content_type="text/plain")
+        late = int(expires) < self._sandbox.at.timestamp()
+        if late or signature != self._signature(job.id, int(expires)):
+            return Answer(403, b"expired", content_type="text/plain")
+        return Answer(200, self.file(job), content_type="application/octet-stream")
+
+    def _signature(self, job_id: str, expires: int) -> str:
+        secret = f"{self._sandbox.world.auth_token}:{job_id}:{expires}"
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def click_export(sandbox: Sandbox, request: Request) -> Answer:
+    """Queue an export of one day, or find the one that the same parameters have made."""
+    allowed, headers = sandbox.jobs.exports.spend(request.now)
+    if not allowed:
+        return gateway(429, "API rate limit exceeded", headers)
+    sent = rules.parameters(request.pairs, REPEATABLE)
+    result_format = sent.get("ResultFormat", "CSV").upper()
+    if result_format not in RESULT_FORMATS:
+        raise rules.RefusalError(400, "ResultFormat must be CSV, JSON or XML", "ResultFormat")
+    unique = sent.get("UniqueClick", "FALSE").upper()
+    if unique not in {"TRUE", "FALSE"}:
+        raise rules.RefusalError(400, "UniqueClick must be TRUE or FALSE", "UniqueClick")
+    today = date.fromordinal(sandbox.world.day_of(request.now))
+    day = rules.date_of("Date", sent["Date"]) if "Date" in sent else today
+    filters = {(k, v) for k, v in request.pairs if k in REPEATABLE} | {("UniqueClick", unique)}
+    filters -= {("UniqueClick", "FALSE")}
+    job = sandbox.jobs.queue(day, tuple(sorted(filters)), result_format)
+    if sandbox.switches.click_export == "sync":
+        return Answer(200, sandbox.jobs.file(job), headers, RESULT_FORMATS[result_format])
+    uri = f"{sandbox.world.path}/Jobs/{job.id}"
+    body = {
+        "Status": job.status(request.at),
+        "QueuedUri": uri,
+        "ResultUri": f"{uri}/Download",
+        "ReplayUri": f"{uri}/Replay",
+    }
+    return Answer(200, body, headers)
+
+
+def jobs(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer a page of jobs; looking at the list moves none of them on."""
+    sent = rules.parameters(request.pairs, frozenset())
+    page = rules.read_page(sent, sandbox.switches, event_level=False)
+    rows = sandbox.jobs.all
+    day_of = sandbox.world.day_of
+    for name in {"CreatedAfter", "CreatedBefore"} & sent.keys():
+        limit = rules.date_of(name, sent[name]).toordinal()
+        rows = [
+            job
+            for job in rows
+            if (day_of(int(job.created.timestamp())) - limit) * (1, -1)[name[7] == "B"] >= 0
+        ]
+    return list_page(request, sent, page, Jobs=[sandbox.jobs.row(job) for job in rows])
+
+
+def job(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer one job, which moves on."""
+    found = sandbox.jobs.find(request.names[0])
+    if found is None:
+        return missing("Job", request.names[0])
+    found.look(request.at)
+    return Answer(200, sandbox.jobs.row(found))
+
+
+def download(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer 202 with the job until it is there, then redirect to the file, or stream it."""
+    found = sandbox.jobs.find(request.names[0])
+    if found is None:
+        return missing("Job", request.names[0])
+    if found.look(request.at) != "COMPLETED":
+        return gateway_row(sandbox, found)
+    if rules.parameters(request.pairs, frozenset()).get("Mode", "").lower() == "stream":
+        return Answer(200, sandbox.jobs.file(found), content_type="application/octet-stream")
+    location = sandbox.files_url + sandbox.jobs.sign(found)
+    return Answer(302, b"", {"Location": location}, "text/plain")
+
+
+def gateway_row(sandbox: Sandbox, found: Job) -> Answer:
+    """Return the 202 of a job that is not there yet."""
+    return Answer(202, sandbox.jobs.row(found))
+
+
+def replay(sandbox: Sandbox, request: Request) -> Answer:
+    """Begin a job anew; 403 if it is not at an end."""
+    found = sandbox.jobs.find(request.names[0])
+    if found is None:
+        return missing("Job", request.names[0])
+    if found.status(request.at) not in REPLAYABLE:
+        return denied()
+    sandbox.jobs.replay(found)
+    return Answer(200, sandbox.jobs.row(found))
+
+
+def click(sandbox: Sandbox, request: Request) -> Answer:
+    """Answer the click of an Id; if there are several, the first, or all as a list."""
+    rows = sandbox.world.click(request.names[0], request.at)
+    if not rows:
+        return missing("Click", request.names[0])
+    names = {"ProgramId": "CampaignId", "ProgramName": "CampaignName"}
+    found = [{names.get(k, k): v for k, v in row.items()} for row in rows]
+    several = len(found) > 1 and sandbox.switches.several_clicks == "list"
+    return Answer(200, found if several else found[0])
