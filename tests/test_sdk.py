@@ -1,0 +1,43 @@
+"""The SDK's own suite for taps, against the sandbox."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+from singer_sdk.testing.runners import TapTestRunner
+
+from tap_impact.sandbox.faults import ALWAYS, field_of_row
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.world import World
+from tap_impact.tap import TapImpact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+SETTINGS = {"start_date": "2026-06-01", "end_date": NOW.isoformat()}
+# The suite is put together, as tests are collected, from a tap that asks nothing.
+UNUSED = {"account_sid": "IRcollect", "auth_token": "unused"}
+Suite: Any = get_tap_test_class(TapImpact, config=SETTINGS | UNUSED, parse_env_config=False)
+
+
+class TestTapImpact(Suite):  # type: ignore[misc]
+    """Each stream gives records, of its schema, with its keys."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def runner(cls) -> Iterator[TapTestRunner]:
+        # every list and object has a field that no schema knows, so that each property has a value
+        new_field = field_of_row("NewField", "new").at(times=ALWAYS)
+        with Sandbox(World(seed="sdk", actions_per_day=5), at=NOW, faults=[new_field]) as sandbox:
+            runner = TapTestRunner(
+                TapImpact,
+                config=SETTINGS | sandbox.settings(),
+                suite_config=SuiteConfig(),
+                parse_env_config=False,
+            )
+            runner.sync_all()
+            yield runner
