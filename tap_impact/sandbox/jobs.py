@@ -152,6 +152,7 @@ class JobDesk:
         status = job.status(now)
         created = world.text(int(job.created.timestamp()))
         finished = world.text(int(job.finished.timestamp())) if job.finished else ""
+        counted = status == "COMPLETED" and not job.filters
         programs = [value for name, value in job.filters if name == "ProgramId"]
         return {
             "Id": job.id,
@@ -167,7 +168,7 @@ class JobDesk:
             "LastProgressUpdateDate": finished or created,
             "Status": status,
             "StatusMessage": MESSAGES[status],
-            "RecordsProcessed": str(world.click_count(job.day)) if status == "COMPLETED" else "",
+            "RecordsProcessed": str(world.click_count(job.day)) if counted else "",
             "PercentageComplete": {"QUEUED": "0", "COMPLETED": "100"}.get(status, "50"),
             "Replayable": "true" if status in REPLAYABLE else "false",
             "ResultUri": f"{world.path}/Jobs/{job.id}/Download",
@@ -234,15 +235,13 @@ def jobs(sandbox: Sandbox, request: Request) -> Answer:
     """Answer a page of jobs; looking at the list moves none of them on."""
     sent = rules.parameters(request.pairs, frozenset())
     page = rules.read_page(sent, sandbox.switches, event_level=False)
-    rows = sandbox.jobs.all
-    day_of = sandbox.world.day_of
-    for name in {"CreatedAfter", "CreatedBefore"} & sent.keys():
-        limit = rules.date_of(name, sent[name]).toordinal()
-        rows = [
-            job
-            for job in rows
-            if (day_of(int(job.created.timestamp())) - limit) * (1, -1)[name[7] == "B"] >= 0
-        ]
+    after = rules.date_of("CreatedAfter", sent.get("CreatedAfter", "0001-01-01")).toordinal()
+    before = rules.date_of("CreatedBefore", sent.get("CreatedBefore", "9999-12-31")).toordinal()
+    rows = [
+        job
+        for job in sandbox.jobs.all
+        if after <= sandbox.world.day_of(int(job.created.timestamp())) <= before
+    ]
     return list_page(request, sent, page, Jobs=[sandbox.jobs.row(job) for job in rows])
 
 
@@ -261,16 +260,11 @@ def download(sandbox: Sandbox, request: Request) -> Answer:
     if found is None:
         return missing("Job", request.names[0])
     if found.look(request.at) != "COMPLETED":
-        return gateway_row(sandbox, found)
+        return Answer(202, sandbox.jobs.row(found))
     if rules.parameters(request.pairs, frozenset()).get("Mode", "").lower() == "stream":
         return Answer(200, sandbox.jobs.file(found), content_type="application/octet-stream")
     location = sandbox.files_url + sandbox.jobs.sign(found)
     return Answer(302, b"", {"Location": location}, "text/plain")
-
-
-def gateway_row(sandbox: Sandbox, found: Job) -> Answer:
-    """Return the 202 of a job that is not there yet."""
-    return Answer(202, sandbox.jobs.row(found))
 
 
 def replay(sandbox: Sandbox, request: Request) -> Answer:
