@@ -157,5 +157,11 @@ def test_a_bookmark_by_hand_counts_as_complete_history(sandbox: Sandbox) -> None
 def test_full_table_replication_reads_all_and_leaves_coverage_alone(sandbox: Sandbox) -> None:
     first = load(sandbox)
     run = load(sandbox, first.state, replication_method="FULL_TABLE")
+    assert requests_per_path(sandbox) == {"Actions": 2, "ActionUpdates": 2}
     assert {record["id"] for record in run.records("actions")} == truth(sandbox, START).keys()
     assert run.state["bookmarks"] == first.state["bookmarks"]
+
+
+def test_full_table_replication_asks_for_nothing_beyond_reach(sandbox: Sandbox) -> None:
+    run = load(sandbox, replication_method="FULL_TABLE", start_date="2019-01-01")
+    assert run.records("actions")

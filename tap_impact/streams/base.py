@@ -205,7 +205,8 @@ class DatedStream(ListStream):
     @override
     def read(self) -> Iterator[Record]:
         if self.replication_method == REPLICATION_FULL_TABLE:
-            for window in newest_first(self.settings.start, self.settings.now):
+            start = max(self.settings.start, self.settings.reach)
+            for window in newest_first(start, self.settings.now):
                 yield from self.within(window, Purpose.HISTORY)
             return
         held = self._held()
