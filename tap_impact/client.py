@@ -6,23 +6,26 @@ stream, no filter and no field.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
+from base64 import b64encode
 from decimal import Decimal
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-import backoff
 import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.fields import listed
+from tap_impact.limits import Pace, number, seconds_to_wait
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
 
 # "Total > 10 x PageSize is an error that asks for another PageSize or dates" (List Actions).
 MOST_PAGES = 10
@@ -31,13 +34,8 @@ TRIES = 7
 LONGEST_PAUSE = 60
 SHORTEST_LIMIT_PAUSE = 30
 
-TRANSIENT = (
-    RetriableAPIError,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ConnectionError,
-    requests.exceptions.ContentDecodingError,
-    requests.exceptions.Timeout,
-)
+# What a list page without rows may come as, instead of a body.
+EMPTY_PAGE = {"@total": "0"}
 
 # Decimals that arrive unquoted keep their digits.
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -90,13 +88,24 @@ class ImpactClient:
         timeout_seconds: float,
         rate_limit_wait_seconds: float,
         logger: logging.Logger,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the conversation; nothing is sent yet."""
         self.base_url = api_url.rstrip("/")
-        self.account_path = f"/Mediapartners/{account_sid}"
+        self.account_path = f"/Mediapartners/{quote(account_sid, safe='')}"
         self.logger = logger
-        self._secrets = {auth_token: "(the token)", account_sid: f"...{account_sid[-4:]}"}
+        self.sleep = sleep
+        self.pace = Pace(
+            longest_wait=rate_limit_wait_seconds, sleep=sleep, clock=clock, logger=logger
+        )
+        self._rate_limit_wait_seconds = rate_limit_wait_seconds
         self._timeout_seconds = timeout_seconds
+        self._secrets = {
+            b64encode(f"{account_sid}:{auth_token}".encode()).decode(): "(the credentials)",
+            auth_token: "(the token)",
+            account_sid: f"...{account_sid[-4:]}",
+        }
         self._session = requests.Session()
         self._session.auth = (account_sid, auth_token)
         # The API answers in XML unless asked, and in the shape of the account's version unless
@@ -108,24 +117,8 @@ class ImpactClient:
                 "User-Agent": user_agent,
             }
         )
-        when_limited = backoff.on_exception(
-            limit_waits,
-            RateLimited,
-            giveup=lambda error: (error.seconds or 0) > rate_limit_wait_seconds,
-            max_time=rate_limit_wait_seconds,
-            jitter=None,
-            on_backoff=self._say_wait,
-            logger=None,
-        )
-        when_transient = backoff.on_exception(
-            backoff.expo,
-            TRANSIENT,
-            max_value=LONGEST_PAUSE,
-            max_tries=TRIES,
-            on_backoff=self._say_retry,
-            logger=None,
-        )
-        self._send = when_limited(when_transient(self._send_once))
+        # Its lines, some of them warnings, hold whole URLs, and these the whole SID.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Fetch one JSON document.
@@ -138,7 +131,8 @@ class ImpactClient:
             AccessDenied, NotFound, TooManyPages, RateLimited, FatalAPIError, RetriableAPIError:
                 what stands in the way, in words for the person who runs the tap.
         """
-        return self._fetch(self.base_url + self.account_path + path, params, path)
+        query = f"?{urlencode(params)}" if params else ""
+        return self._get(f"{self.base_url}{self.account_path}{path}{query}")
 
     def pages(self, path: str, params: Mapping[str, Any], data_key: str) -> Iterator[Page]:
         """Fetch a list page by page.
@@ -148,57 +142,135 @@ class ImpactClient:
         Raises:
             TooManyPages: before the first page is given, if the list is longer than the API allows.
         """
-        body = self.get(path, params)
-        if number(body.get("@numpages")) > MOST_PAGES:
-            raise TooManyPages(f"{path} has {body['@numpages']} pages; impact.com gives 10.")
-        while True:
-            yield Page(list(listed(body.get(data_key))), number(body.get("@total")))
-            following = body.get("@nextpageuri")
-            if not following:
-                return
-            body = self._fetch(self._same_host(following), None, path)
+        query = urlencode(params)
+        url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
+        seen = set()
+        while url:
+            seen.add(url)
+            body = self._get(url, page_of=data_key)
+            if len(seen) == 1 and (number(body.get("@numpages")) or 0) > MOST_PAGES:
+                raise TooManyPages(
+                    f"{self.shown(url)} has {body['@numpages']} pages; impact.com gives 10."
+                )
+            yield Page(list(listed(body.get(data_key))), number(body.get("@total")) or 0)
+            url = self._following(body.get("@nextpageuri"))
+            if url in seen:
+                raise FatalAPIError(
+                    f"impact.com names a page of {self.shown(url)} as its own successor. "
+                    "State is safe: run again."
+                )
 
-    def _same_host(self, uri: str) -> str:
-        """The URL of a path that the API names. The credentials go to no other host."""
-        url = urljoin(self.base_url + "/", uri)
-        if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
+    def _following(self, uri: Any) -> str | None:
+        """The URL of the path that a page names as the next; the credentials go nowhere else.
+
+        The last page names "", null, or nothing.
+        """
+        if not uri:
+            return None
+        if not isinstance(uri, str) or not uri.startswith("/") or uri.startswith("//"):
             raise FatalAPIError(
-                f"impact.com named a next page on another host ({urlsplit(url).hostname}), "
-                "which was not asked."
+                f"impact.com named a next page outside its API ({self.discreet(str(uri))[:80]}), "
+                "which was not asked. State is safe: run again."
             )
-        return url
+        return self.base_url + uri
 
-    def _fetch(self, url: str, params: Mapping[str, Any] | None, path: str) -> Any:
-        try:
-            return self._send(url, params, path)
-        except requests.exceptions.RequestException as error:
-            raise RetriableAPIError(
-                f"impact.com could not be reached for {path or 'the account'} after {TRIES} tries "
-                f"({type(error).__name__}). State is safe: run again."
-            ) from None
+    def patiently(self, send: Callable[[], T], asked: str) -> T:
+        """Send a request until it succeeds, or until to go on would not help.
 
-    def _send_once(self, url: str, params: Mapping[str, Any] | None, path: str) -> Any:
-        response = self._session.get(
-            url, params=params, timeout=self._timeout_seconds, allow_redirects=False
-        )
-        self.logger.debug("GET %s: %s", path, response.status_code)
+        Args:
+            send: sends it once. RateLimited, RetriableAPIError and the exceptions of `requests`
+                are worth another try.
+            asked: what it asks for, to be shown.
+
+        Raises:
+            FatalAPIError: At once.
+            RateLimited: The limit stays longer than the run may wait.
+            RetriableAPIError: All tries failed.
+        """
+        tries = 0
+        waited = 0.0
+        next_limit_pause = SHORTEST_LIMIT_PAUSE
+        while True:
+            self.pace.await_turn(endpoint_of(asked))
+            try:
+                return send()
+            except RateLimited as error:
+                pause = error.seconds
+                if pause is None:
+                    pause = next_limit_pause * random.uniform(1, 1.25)  # noqa: S311
+                    next_limit_pause *= 2
+                waited += max(pause, 1)
+                if waited > self._rate_limit_wait_seconds:
+                    raise RateLimited(
+                        f"{error} It is renewed in {pause:.0f} s, and rate_limit_wait_seconds "
+                        f"allows to wait {self._rate_limit_wait_seconds:.0f} s in all. "
+                        "State is safe: run again later.",
+                        error.seconds,
+                    ) from None
+                pause += 1
+                self.logger.warning("%s Going on in %.0f s.", error, pause)
+            except (RetriableAPIError, requests.exceptions.RequestException) as error:
+                tries += 1
+                what = (
+                    str(error)
+                    if isinstance(error, RetriableAPIError)
+                    else f"impact.com {self._happened(error)}, asked for {asked}."
+                )
+                if not is_worth_another_try(error):
+                    raise FatalAPIError(what) from None
+                if tries == TRIES:
+                    raise RetriableAPIError(
+                        f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
+                    ) from None
+                pause = random.uniform(0, min(2**tries, LONGEST_PAUSE))  # noqa: S311
+                self.logger.warning(
+                    "%s Trying again in %.1f s (try %d of %d).", what, pause, tries + 1, TRIES
+                )
+            self.sleep(pause)
+
+    def shown(self, url: str) -> str:
+        """What a URL asks for, without the account, as it may be shown to a person."""
+        asked = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
+        return self.discreet(asked) or "/"
+
+    def discreet(self, words: str) -> str:
+        """A text without its secrets."""
+        for secret, name in self._secrets.items():
+            words = words.replace(secret, name)
+        return words
+
+    def _get(self, url: str, page_of: str | None = None) -> Any:
+        asked = self.shown(url)
+        return self.patiently(lambda: self._get_once(url, asked, page_of), asked)
+
+    def _get_once(self, url: str, asked: str, page_of: str | None) -> Any:
+        response = self._session.get(url, timeout=self._timeout_seconds, allow_redirects=False)
+        self.logger.debug("GET %s: %d", asked, response.status_code)
+        self.pace.note(endpoint_of(asked), response.headers)
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return EMPTY_PAGE
         if response.status_code != HTTPStatus.OK:
-            raise self._error(response, path)
+            raise self._error(response, asked)
         try:
             body = decode(response.content)
         except msgspec.DecodeError:
             raise RetriableAPIError(
-                f"impact.com answered {path} with something that is not JSON "
+                f"impact.com answered {asked} with something that is not JSON "
                 f"({response.headers.get('Content-Type', 'no content type')})."
             ) from None
         if isinstance(body, dict) and body.get("Status") == "ERROR":
-            raise RetriableAPIError(f"impact.com answered {path}: {self._message(response)}")
+            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(response)}")
+        # Rows would be lost if anything else were taken for a page without rows.
+        if page_of and not is_page(body, page_of):
+            raise RetriableAPIError(
+                f"impact.com answered {asked} with JSON that is no page of {page_of}."
+            )
         return body
 
-    def _error(self, response: requests.Response, path: str) -> Exception:
+    def _error(self, response: requests.Response, asked: str) -> Exception:
         """What a status means, in words for a person."""
         status = response.status_code
-        what = f"impact.com answered {status} to {path or 'the account'}"
+        what = f"impact.com answered {status} to {asked}"
         message = self._message(response)
         match status:
             case HTTPStatus.UNAUTHORIZED:
@@ -211,11 +283,13 @@ class ImpactClient:
             case HTTPStatus.NOT_FOUND:
                 return NotFound(f"{what}: there is no such thing in this account.")
             case HTTPStatus.TOO_MANY_REQUESTS:
-                return RateLimited(f"{what}: a limit ran out.", seconds_to_wait(response))
+                return RateLimited(f"{what}: a limit ran out.", seconds_to_wait(response.headers))
             case HTTPStatus.BAD_REQUEST if "page" in message.lower():
                 return TooManyPages(f"{what}: {message}")
+            case HTTPStatus.REQUEST_TIMEOUT:
+                return RetriableAPIError(f"{what}.")
             case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return RetriableAPIError(f"{what}. State is safe: run again.", response)
+                return RetriableAPIError(f"{what}.")
             case _:
                 return FatalAPIError(f"{what}: {message}")
 
@@ -229,52 +303,57 @@ class ImpactClient:
         if isinstance(body, dict):
             named = {name.lower(): value for name, value in body.items()}
             found = [named.get(name) for name in ("message", "title", "error")]
-            found += [item.get("Message") for item in listed(named.get("errors"))]
+            found += [
+                item.get("Message") or item.get("message")
+                for item in listed(named.get("errors"))
+                if isinstance(item, dict)
+            ]
             words = " ".join(str(word) for word in found if word) or words
-        for secret, name in self._secrets.items():
-            words = words.replace(secret, name)
-        return words[:300]
+        return self.discreet(words)[:300]
 
-    def _say_wait(self, details: Any) -> None:
-        self.logger.warning("%s Going on in %d s.", details["exception"], round(details["wait"]))
-
-    def _say_retry(self, details: Any) -> None:
-        error = details["exception"]
-        what = str(error) if isinstance(error, RetriableAPIError) else type(error).__name__
-        self.logger.warning(
-            "%s Trying again in %.1f s (try %d of %d).",
-            what,
-            details["wait"],
-            details["tries"] + 1,
-            TRIES,
-        )
-
-
-def limit_waits() -> Generator[float, RateLimited, None]:
-    """How long to wait for a limit: as long as the headers say, else longer each time."""
-    pause = SHORTEST_LIMIT_PAUSE
-    error = yield 0
-    while True:
-        if error.seconds is None:
-            error = yield pause + random.uniform(0, pause / 4)  # noqa: S311
-            pause *= 2
-        else:
-            error = yield error.seconds + 1
+    def _happened(self, error: requests.exceptions.RequestException) -> str:
+        """An exception in words. Its own would show the URL, and in it the SID."""
+        match error:
+            case requests.exceptions.Timeout():
+                return f"did not answer within {self._timeout_seconds} s"
+            case requests.exceptions.SSLError():
+                return (
+                    "could not be reached safely (TLS). If a proxy of your own opens connections, "
+                    "REQUESTS_CA_BUNDLE must name its certificate"
+                )
+            case requests.exceptions.ChunkedEncodingError():
+                return "cut its answer off"
+            case requests.exceptions.ContentDecodingError():
+                return "sent an answer that cannot be unzipped"
+            case requests.exceptions.ConnectionError():
+                return "could not be reached, or hung up"
+            case _:
+                return f"could not be asked ({type(error).__name__})"
 
 
-def seconds_to_wait(response: requests.Response) -> float | None:
-    """What a 429 says: `Retry-After`, else `RateLimit-Reset`, in seconds (page on rate limits).
+def is_worth_another_try(error: Exception) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(
+        error,
+        (
+            RetriableAPIError,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ConnectionError,
+            requests.exceptions.ContentDecodingError,
+            requests.exceptions.Timeout,
+        ),
+    )
 
-    The brand's page gives an example of the reset as an instant, in seconds since 1970.
-    """
-    for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"):
-        text = response.headers.get(name, "")
-        if text.isdecimal():
-            seconds = int(text)
-            return max(seconds - time.time(), 0) if seconds > time.time() / 2 else seconds
-    return None
+
+def is_page(body: Any, data_key: str) -> bool:
+    """Whether it is a page of a list: it holds rows, or at least one of a page's own keys."""
+    return (
+        isinstance(body, dict)
+        and (data_key in body or any(key.startswith("@") for key in body))
+        and all(isinstance(row, dict) for row in listed(body.get(data_key)))
+    )
 
 
-def number(value: object) -> int:
-    """A count of the page's keys, which are strings; 0 if absent."""
-    return int(value) if isinstance(value, str | int) and str(value).isdecimal() else 0
+def endpoint_of(asked: str) -> str:
+    """What limits count by: `Actions` for `/Actions/1.2.3/Items`."""
+    return urlsplit(asked).path.lstrip("/").partition("/")[0]

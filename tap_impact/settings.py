@@ -182,7 +182,7 @@ def problems(config: dict[str, Any]) -> list[str]:
 
     No secret's value is in them.
     """
-    return [*schema_problems(config), *meaning_problems(config)]
+    return [*dict.fromkeys([*schema_problems(config), *meaning_problems(config)])]
 
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
 from singer_sdk import Stream, Tap
-from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, RetriableSyncError
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_impact.client import AccessDenied, ImpactClient
+from tap_impact.interruption import Interrupted, Interruption
+from tap_impact.output import Output
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
@@ -22,6 +28,7 @@ from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import IO
 
     from singer_sdk.plugin_base import _ConfigInput
@@ -53,7 +60,8 @@ class TapImpact(Tap):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Nothing is sent before a stream is synced."""
         self.denied: list[str] = []
-        super().__init__(*args, **kwargs)
+        self.interruption = Interruption()
+        super().__init__(*args, message_writer=Output(self.interruption), **kwargs)
 
     @override
     def discover_streams(self) -> list[ImpactStream]:
@@ -92,6 +100,7 @@ class TapImpact(Tap):
             timeout_seconds=config["request_timeout_seconds"],
             rate_limit_wait_seconds=config["rate_limit_wait_seconds"],
             logger=self.logger,
+            sleep=self.interruption.sleep,
         )
 
     def all_campaign_ids(self) -> list[str]:
@@ -119,6 +128,20 @@ class TapImpact(Tap):
             self.logger.warning(message)
 
     @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        self.interruption.ask(signum)
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        bookmarks = state.get("bookmarks", {})
+        if not isinstance(bookmarks, dict):
+            raise FatalSyncError("State: its bookmarks are not an object.")
+        for stream, bookmark in bookmarks.items():
+            if not isinstance(bookmark, dict):
+                raise FatalSyncError(f"State: the bookmark of {stream} is not an object.")
+        super().load_state(state)
+
+    @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         found = problems(self._config)
         if found and raise_errors:
@@ -136,6 +159,22 @@ class TapImpact(Tap):
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError) as error:
             raise click.ClickException(f"--config cannot be read: {error}") from None
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
+        """The settings of the environment. What cannot be read stays a text, to be explained."""
+        cls.append_builtin_config(SETTINGS)
+        config: dict[str, Any] = {}
+        for name, schema in SETTINGS["properties"].items():
+            variable = f"{cls._env_var_prefix}{name.upper()}"
+            try:
+                config |= parse_environment_config(
+                    {"properties": {name: schema}}, cls._env_var_prefix
+                )
+            except ValueError:
+                config[name] = os.environ[variable]
+        return config
 
     @classmethod
     @override
@@ -158,8 +197,19 @@ class TapImpact(Tap):
                 catalog=json_of(catalog, "--catalog"),
             )
             tap.sync_all()
-        except (FatalSyncError, RetriableSyncError) as error:
+        except Interrupted as end:
+            cls.logger.warning(
+                "Ended by %s. State is safe: the next run goes on from it.", end.signal
+            )
+            raise
+        except (ConfigValidationError, click.ClickException):
+            raise
+        except SingerSDKError as error:
             cls.logger.error(error)  # noqa: TRY400
+            sys.exit(1)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
+            cls.logger.error(unforeseen(error))  # noqa: TRY400
+            cls.logger.debug("".join(traceback.format_tb(error.__traceback__)))
             sys.exit(1)
         if tap.denied:
             cls.logger.error(
@@ -174,7 +224,21 @@ def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        content: dict[str, Any] = json.load(file)
+        content = json.load(file)
     except ValueError as error:
         raise click.ClickException(f"{option} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise click.ClickException(f"{option} is JSON, but not an object.")
     return content
+
+
+def unforeseen(error: Exception) -> str:
+    """Words for an error that has none of its own. Its text may hold a record or a secret."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}. State is safe: run again."
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__} in {frame.filename}, line {frame.lineno}. This is a defect of the "
+        "tap; please report it with what TAP_IMPACT_LOGLEVEL=debug shows. State is safe."
+    )

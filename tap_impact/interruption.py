@@ -1,0 +1,63 @@
+"""How a signal ends a run: between two messages, its state safe, exit code 128 and the signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Interrupted(SystemExit):
+    """A signal asked the run to end. It unwinds past everything that only handles errors."""
+
+    def __init__(self, signum: int) -> None:
+        """Set the exit code that shells expect."""
+        super().__init__(128 + signum)
+        self.signal = signal.Signals(signum).name
+
+
+class Interruption:
+    """Whether a signal asked the run to end, and when it may."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self._asked = Event()
+        self._signum = 0
+        self._held = False
+
+    def ask(self, signum: int) -> None:
+        """End the run: at once, or where `held` ends. Asked a second time, do not wait for that.
+
+        State is not written here: whatever is whole was already followed by its STATE message.
+        """
+        if self._asked.is_set():
+            os._exit(128 + signum)
+        self._signum = signum
+        self._asked.set()
+        if not self._held:
+            raise Interrupted(signum)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Do something whole before a signal ends the run."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self.check()
+
+    def check(self) -> None:
+        """End here if a signal asked for it, for it may have come where nothing can be raised."""
+        if self._asked.is_set():
+            raise Interrupted(self._signum)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, in any thread, until a signal ends the run."""
+        self._asked.wait(seconds)
+        self.check()

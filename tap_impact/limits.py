@@ -1,0 +1,132 @@
+"""How fast impact.com may be asked, by what the headers of its answers tell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping
+
+# A limit is near when this share of it is left. Until then nothing is slowed down.
+NEAR = 0.05
+
+# A run that needs just a few requests more is not held up for long.
+WIDEST_GAP = 60
+
+
+@dataclass
+class Budget:
+    """What is left of one hourly limit; instants are those of the clock."""
+
+    limit: int
+    left: int
+    resets_at: float
+    last_turn: float = float("-inf")
+    said: bool = False
+
+
+class Pace:
+    """Spreads the last requests of an hourly limit over the time until it is renewed.
+
+    Safe to be shared by threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        longest_wait: float,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float],
+        logger: logging.Logger,
+    ) -> None:
+        """Nothing is known of any limit yet.
+
+        Args:
+            longest_wait: seconds; a limit that is renewed later than this is used up at full speed.
+            sleep: how to wait for some seconds.
+            clock: seconds since whenever.
+            logger: told once per hour that requests are spread.
+        """
+        self._longest_wait = longest_wait
+        self._sleep = sleep
+        self._clock = clock
+        self._logger = logger
+        # Endpoints of one group share a limit and show the same number (page on rate limits).
+        self._limit_of: dict[str, int] = {}
+        self._budgets: dict[int, Budget] = {}
+        self._lock = Lock()
+
+    def note(self, endpoint: str, headers: Mapping[str, str]) -> None:
+        """Learn from an answer's headers, if it has them."""
+        limit, left = (
+            number(headers.get(f"X-RateLimit-{name}-hour") or headers.get(f"X-RateLimit-{name}"))
+            for name in ("Limit", "Remaining")
+        )
+        reset = seconds_to_reset(headers)
+        if not limit or left is None or reset is None:
+            return
+        with self._lock:
+            self._limit_of[endpoint] = limit
+            budget = self._budgets.setdefault(limit, Budget(limit, left, 0))
+            if left > budget.left:
+                budget.said = False
+            budget.left = left
+            budget.resets_at = self._clock() + reset
+
+    def await_turn(self, endpoint: str) -> None:
+        """Wait until the next request may be sent."""
+        with self._lock:
+            pause = self._pause(self._limit_of.get(endpoint))
+        if pause > 0:
+            self._sleep(pause)
+
+    def _pause(self, limit: int | None) -> float:
+        budget = self._budgets.get(limit or 0)
+        now = self._clock()
+        if budget is None or budget.left > budget.limit * NEAR:
+            return 0
+        time_left = budget.resets_at - now
+        if not 0 < time_left <= self._longest_wait:
+            return 0
+        if budget.left <= 0:
+            turn = budget.resets_at + 1
+        else:
+            turn = max(now, budget.last_turn + min(time_left / budget.left, WIDEST_GAP))
+            budget.last_turn = turn
+        if not budget.said:
+            budget.said = True
+            self._logger.warning(
+                "%d of %d requests an hour are left; they are spread over the %d s until the limit "
+                "is renewed.",
+                budget.left,
+                budget.limit,
+                time_left,
+            )
+        budget.left -= 1
+        return turn - now
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """What a 429 asks for: `Retry-After`, else the limit's reset (page on rate limits)."""
+    seconds = number(headers.get("Retry-After"))
+    return seconds_to_reset(headers) if seconds is None else seconds
+
+
+def seconds_to_reset(headers: Mapping[str, str]) -> float | None:
+    """In how many seconds a limit is renewed (page on rate limits).
+
+    The brand's page gives an example of the reset as an instant, in seconds since 1970.
+    """
+    seconds = number(headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset"))
+    if seconds is None or seconds < time.time() / 2:
+        return seconds
+    return max(seconds - time.time(), 0)
+
+
+def number(value: object) -> int | None:
+    """A count that the API writes as a string; None if it is none."""
+    return int(value) if isinstance(value, str | int) and str(value).isdecimal() else None
