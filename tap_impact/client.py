@@ -13,7 +13,7 @@ from base64 import b64encode
 from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
 import msgspec
 import requests
@@ -21,6 +21,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.fields import listed
 from tap_impact.limits import Pace, number, seconds_to_wait
+from tap_impact.settings import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -133,6 +134,54 @@ class ImpactClient:
         """
         query = f"?{urlencode(params)}" if params else ""
         return self._get(f"{self.base_url}{self.account_path}{path}{query}")
+
+    def open(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> requests.Response:
+        """Send one request, once, and give its answer as it comes; the caller closes it.
+
+        For requests with effects, which may not be repeated, and for files. A redirect is given
+        as it is.
+
+        Raises:
+            AccessDenied, NotFound, RateLimited, FatalAPIError, RetriableAPIError: as for `get`.
+            requests.exceptions.RequestException: No answer came.
+        """
+        response = self._session.request(
+            method,
+            self.base_url + self.account_path + path,
+            params=params,
+            timeout=self._timeout_seconds,
+            allow_redirects=False,
+            stream=True,
+        )
+        self.logger.debug("%s %s: %d", method, path, response.status_code)
+        self.pace.note(endpoint_of(path), response.headers)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            with response:
+                raise self._error(response, path)
+        return response
+
+    def open_signed(self, url: str) -> requests.Response:
+        """Open an address that is its own key, on whichever host; no credentials go there.
+
+        Raises:
+            FatalAPIError: The address would be read over an open line.
+            RetriableAPIError: The host refused; such addresses live for a short while.
+            requests.exceptions.RequestException: No answer came.
+        """
+        url = urljoin(self.base_url, url)
+        if not is_safe(url):
+            raise FatalAPIError("impact.com named an address for a file that is not https.")
+        response = requests.get(
+            url, auth=unauthenticated, timeout=self._timeout_seconds, stream=True
+        )
+        if response.status_code != HTTPStatus.OK:
+            response.close()
+            raise RetriableAPIError(
+                f"The host that impact.com named for a file answered {response.status_code}."
+            )
+        return response
 
     def pages(self, path: str, params: Mapping[str, Any], data_key: str) -> Iterator[Page]:
         """Fetch a list page by page.
@@ -258,7 +307,8 @@ class ImpactClient:
                 f"impact.com answered {asked} with something that is not JSON "
                 f"({response.headers.get('Content-Type', 'no content type')})."
             ) from None
-        if isinstance(body, dict) and body.get("Status") == "ERROR":
+        # A job has a status of that name, and an id.
+        if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
             raise RetriableAPIError(f"impact.com answered {asked}: {self._message(response)}")
         # Rows would be lost if anything else were taken for a page without rows.
         if page_of and not is_page(body, page_of):
@@ -329,6 +379,11 @@ class ImpactClient:
                 return "could not be reached, or hung up"
             case _:
                 return f"could not be asked ({type(error).__name__})"
+
+
+def unauthenticated(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Send no credentials, not even those that requests would find in the user's .netrc."""
+    return request
 
 
 def is_worth_another_try(error: Exception) -> bool:
