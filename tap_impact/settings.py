@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
@@ -15,6 +16,7 @@ from tap_impact.windows import REACH, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
 # "Page size: at least 2,000, at most 20,000" (List Actions, List Action Updates).
 SMALLEST_PAGE = 2_000
@@ -93,6 +95,44 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "click_start_date",
+        th.DateTimeType,
+        title="Start date of clicks",
+        description=(
+            "The earliest day whose clicks are loaded. Default: 30 days before the first run. Ten "
+            "days are loaded a day at the most."
+        ),
+    ),
+    th.Property(
+        "click_exports_per_day",
+        th.IntegerType(minimum=1),
+        default=10,
+        title="Click exports per day",
+        description=(
+            "How many exports of clicks are asked for in a day (UTC). impact.com grants ten; fewer "
+            "leave some to other tools."
+        ),
+    ),
+    th.Property(
+        "export_wait_seconds",
+        th.IntegerType(minimum=0),
+        default=900,
+        title="Longest wait for a click export (seconds)",
+        description=(
+            "For how long a run waits while no export of clicks arrives, before it leaves them to "
+            "the next run."
+        ),
+    ),
+    th.Property(
+        "timezone",
+        th.StringType(min_length=1),
+        title="Time zone",
+        description=(
+            "IANA name of the account's time zone. It lets the clicks of a day be loaded two hours "
+            "after the day ends there. Default: after it ends everywhere, at 14:00 UTC."
+        ),
+    ),
+    th.Property(
         "page_size",
         th.IntegerType(minimum=SMALLEST_PAGE, maximum=LARGEST_PAGE),
         default=LARGEST_PAGE,
@@ -157,6 +197,10 @@ class Settings(NamedTuple):
     campaign_ids: tuple[str, ...]
     settlement_lookback: timedelta
     page_size: int
+    click_start: date | None
+    click_exports_per_day: int
+    export_wait_seconds: int
+    zone: ZoneInfo | None
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, clock: datetime) -> Settings:
@@ -165,6 +209,8 @@ class Settings(NamedTuple):
         now = (parse_instant(end) if end else clock).replace(microsecond=0)
         reach = now - REACH
         start = config.get("start_date")
+        click_start = config.get("click_start_date")
+        zone = config.get("timezone")
         return cls(
             now=now,
             start=parse_instant(start).replace(microsecond=0) if start else reach,
@@ -174,6 +220,10 @@ class Settings(NamedTuple):
             campaign_ids=tuple(config.get("campaign_ids") or ()),
             settlement_lookback=timedelta(days=config["settlement_lookback_days"]),
             page_size=config["page_size"],
+            click_start=parse_instant(click_start).date() if click_start else None,
+            click_exports_per_day=config["click_exports_per_day"],
+            export_wait_seconds=config["export_wait_seconds"],
+            zone=ZoneInfo(zone) if zone else None,
         )
 
 
@@ -211,6 +261,9 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield "end_date must be after start_date, which cannot be read"
         elif instants["end_date"] <= instants["start_date"]:
             yield "end_date is not after start_date"
+    zone = config.get("timezone")
+    if isinstance(zone, str) and zone not in available_timezones():
+        yield f"timezone: {zone!r} is not an IANA name like America/New_York"
     currency = config.get("currency")
     if isinstance(currency, str) and not CURRENCY.fullmatch(currency):
         yield f"currency: {currency!r} is not an ISO 4217 code like USD"
