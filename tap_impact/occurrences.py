@@ -1,0 +1,52 @@
+"""Counting how often something was met, among any number, in memory that does not grow."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Occurrences:
+    """How many times each of many digests was met before.
+
+    They are kept in SQLite's temporary database, which goes to disk as soon as it is larger than
+    its cache of some megabytes, and which nothing can leave behind: its file has no name.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was met yet."""
+        self._database = sqlite3.connect("", isolation_level=None)
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -8192"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.execute(
+            "CREATE TABLE met (digest BLOB PRIMARY KEY, earlier INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        self._database.execute("BEGIN")
+        self._cursor = self._database.cursor()
+
+    def __enter__(self) -> Self:
+        """Use it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Forget everything."""
+        with closing(self._database):
+            self._cursor.close()
+
+    def earlier(self, digest: bytes) -> int:
+        """How many times this digest was met before; it is counted."""
+        row: tuple[int] = self._cursor.execute(
+            "INSERT INTO met VALUES (?, 0) ON CONFLICT DO UPDATE SET earlier = earlier + 1 "
+            "RETURNING earlier",
+            (digest,),
+        ).fetchone()
+        return row[0]
