@@ -25,6 +25,7 @@ from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
+from tap_impact.streams.clicks import ClickExports, Clicks, DailyClicks
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
 
 
 # In the order of a run: what is asked about most comes first, long histories come last.
-STREAMS: tuple[type[ImpactStream], ...] = (Account, Campaigns, Actions, ActionUpdates)
+STREAMS: tuple[type[ImpactStream], ...] = (
+    Account,
+    Campaigns,
+    Actions,
+    ActionUpdates,
+    ClickExports,
+    Clicks,
+    DailyClicks,
+)
 
 
 class TapImpact(Tap):

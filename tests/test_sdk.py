@@ -32,7 +32,9 @@ class TestTapImpact(Suite):  # type: ignore[misc]
     def runner(cls) -> Iterator[TapTestRunner]:
         # every list and object has a field that no schema knows, so that each property has a value
         new_field = field_of_row("NewField", "new").at(times=ALWAYS)
-        with Sandbox(World(seed="sdk", actions_per_day=5), at=NOW, faults=[new_field]) as sandbox:
+        # The suite's runner ends a stream after 150 records.
+        world = World(seed="sdk", actions_per_day=5, clicks_per_day=20)
+        with Sandbox(world, at=NOW, faults=[new_field], job_life=["COMPLETED"]) as sandbox:
             runner = TapTestRunner(
                 TapImpact,
                 config=SETTINGS | sandbox.settings(),

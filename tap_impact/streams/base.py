@@ -73,10 +73,15 @@ class ImpactStream(Stream, abc.ABC):
 
     def __init__(self, tap: TapImpact) -> None:
         """Give the SDK the schema: the row's own and the connection's columns."""
-        schema = self.record_map.json_schema()
+        schema = self.row_schema()
         schema["properties"] |= CONNECTION_PROPERTIES
         super().__init__(tap, schema=schema)
         self._unknown_fields: set[str] = set()
+
+    @classmethod
+    def row_schema(cls) -> dict[str, Any]:
+        """JSON schema of the records, without the connection's columns."""
+        return cls.record_map.json_schema()
 
     @property
     def settings(self) -> Settings:

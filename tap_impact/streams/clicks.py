@@ -1,0 +1,429 @@
+"""Clicks, their daily figures, and the exports that they come from.
+
+impact.com gives one day per export and ten exports a day, so one export serves all three streams:
+`click_exports` drives, and the others are its children in the sense of the SDK, which keeps them
+from running by themselves. A day enters a stream's bookmark after the rows of all selected streams
+were written; until then its job stays in state, from where a finished export can be had again.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections import defaultdict, deque
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_impact.client import AccessDenied
+from tap_impact.days import Days, days_to_load, last_day_over
+from tap_impact.export_files import UnreadableFile, file_format, rows
+from tap_impact.exports import DownloadDenied, Exports, Ledger
+from tap_impact.fields import RecordMap, decimal, described, flag, instant, nullable, text, verbatim
+from tap_impact.occurrences import Occurrences
+from tap_impact.streams.base import ImpactStream, Scope
+from tap_impact.windows import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_impact.exports import Export
+
+DEFAULT_HISTORY = timedelta(days=30)
+
+INSTANT = {"format": "date-time"}
+DAY = {"format": "date"}
+
+# What makes a click itself, and so its key, which is the same whenever the click is loaded. Names
+# that stand beside an id are left out, for they may change; so is what the API will add.
+IDENTITY = itemgetter(
+    *(
+        "id",
+        "campaign_id",
+        "profile_id",
+        "ip_address",
+        "event_date",
+        "media_id",
+        "ad_id",
+        "ad_type",
+    ),
+    *("product_sku", "ad_campaign", "ad_group", "keyword", "match_type", "channel", "deal_name"),
+    *("deal_type", "deal_scope", "customer_area", "customer_city", "customer_region"),
+    *("customer_country", "device_type", "device_family", "browser", "os", "referring_url"),
+    *("referring_domain", "landing_page_url", "traffic_category", "traffic_source", "bid_keyword"),
+    *("search_text", "shared_id", "sub_id1", "sub_id2", "sub_id3", "cpc_bid", "payout"),
+    "unique_click",
+)
+
+# Half of the SHA-256: two of 10^12 clicks share it with a chance of one in 10^14.
+KEY_BYTES = 16
+
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass
+class Figures:
+    """What some clicks come to."""
+
+    clicks: int = 0
+    unique_clicks: int = 0
+    payout: Decimal = Decimal()
+
+    def add(self, click: Record) -> None:
+        """Count a click."""
+        self.clicks += 1
+        self.unique_clicks += bool(click["unique_click"])
+        self.payout += click["payout"] or 0
+
+
+class ReadExport:
+    """An export whose file is read by the first who needs it, and counted on the way."""
+
+    def __init__(self, export: Export, clicks: Clicks) -> None:
+        """Read nothing yet."""
+        self.export = export
+        self.day = export.day.isoformat()
+        self._clicks = clicks
+        self._figures: dict[tuple[str, str], Figures] | None = None
+
+    def records(self) -> Iterator[Record]:
+        """Each click, in the order of the file.
+
+        Raises:
+            FatalAPIError: The file, or a field of a row, cannot be read.
+        """
+        figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
+        try:
+            for row in rows(self.export.file):
+                record = self._clicks.record(row)
+                figures[record["campaign_id"] or "", record["ad_id"] or ""].add(record)
+                yield record
+        except UnreadableFile as error:
+            raise FatalAPIError(
+                f"clicks: the export of {self.day} cannot be read: {error}. State is safe: the "
+                "next run downloads it again."
+            ) from None
+        self._figures = figures
+
+    @property
+    def figures(self) -> dict[tuple[str, str], Figures]:
+        """What the whole file comes to, by campaign and ad."""
+        while self._figures is None:
+            deque(self.records(), maxlen=0)
+        return self._figures
+
+
+class ClickStream(ImpactStream):
+    """One of the streams that an export of clicks serves."""
+
+    scope = Scope("Clicks", "Export clicks")
+    replication_key = "click_day"
+
+    @property
+    @override
+    def replication_method(self) -> str:
+        """Incremental whatever a catalog says: ten exports a day cannot fill a table at once."""
+        return REPLICATION_INCREMENTAL
+
+    def held(self, start: date) -> Days | None:
+        """The days whose rows this stream has written."""
+        try:
+            return Days.of_bookmark(self.stream_state, start=start)
+        except (TypeError, ValueError):
+            raise ConfigValidationError(
+                f"State: the bookmark of {self.name} holds no day that can be read."
+            ) from None
+
+    def hold(self, day: date, start: date) -> None:
+        """Put a day into the bookmark."""
+        held = self.held(start)
+        days = held.plus(day) if held else Days(day, day)
+        self.stream_state.update(days.bookmark(self.replication_key))
+
+
+class ClickExports(ClickStream):
+    """The exports themselves, one row for each day whose clicks were loaded.
+
+    https://integrations.impact.com/impact-publisher/reference/export-clicks-1
+    """
+
+    name = "click_exports"
+    path = "/ClickExport"
+    primary_keys = ("click_day",)
+    download_scope = Scope("Jobs Management", "Download export jobs")
+
+    @classmethod
+    @override
+    def row_schema(cls) -> dict[str, Any]:
+        properties = {
+            "click_day": described("string", "Day whose clicks were exported.") | DAY,
+            "job_id": nullable("string", "Job of the export; null if it was answered at once."),
+            "requested_at": described("string", "When the export was asked for.") | INSTANT,
+            "completed_at": nullable(
+                "string", "When it was completed; null if the token may not look at jobs."
+            )
+            | INSTANT,
+            "rows": described("integer", "Clicks in the export."),
+            "unique_rows": described("integer", "Clicks that impact.com counts as unique."),
+            "bytes": described("integer", "Size of the export's file, uncompressed."),
+            "format": described("string", "Format of the export's file: JSON or CSV."),
+        }
+        return {"type": "object", "properties": properties, "required": ["click_day"]}
+
+    @override
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterator[Context | None]:
+        # The children run before this stream's row, which counts what they wrote.
+        yield from ()
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        try:
+            yield from self.read()
+        except AccessDenied as error:
+            scope = self.download_scope if isinstance(error, DownloadDenied) else self.scope
+            names = " and ".join(each.name for each in (self, *self.children) if each.selected)
+            self._tap.leave_out(names, scope, error)
+
+    @property
+    def children(self) -> list[ExportedStream]:
+        """The other streams that an export serves."""
+        return [child for child in self.child_streams if isinstance(child, ExportedStream)]
+
+    @override
+    def read(self) -> Iterator[Record]:
+        now = self.settings.now
+        start, last = self._start(), last_day_over(now, self.settings.zone)
+        served = [each for each in (self, *self.children) if each.selected]
+        days = days_to_load([each.held(start) for each in served], start=start, last=last)
+        try:
+            ledger = Ledger.of_bookmark(self.stream_state, today=now.date())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ConfigValidationError(
+                f"State: the bookmark of {self.name} holds jobs that cannot be read."
+            ) from None
+        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days}
+
+        def keep() -> None:
+            self.stream_state.update(ledger.bookmark())
+            self.state_manager.is_flushed = False
+            self._write_state_message()
+
+        exports = Exports(
+            self.client,
+            ledger,
+            keep,
+            now=now,
+            most_per_day=self.settings.click_exports_per_day,
+            patience_seconds=self.settings.export_wait_seconds,
+            logger=self.logger,
+        )
+        clicks = next(child for child in self.children if isinstance(child, Clicks))
+        left = {*days}
+        for export in exports.arriving(days):
+            left.discard(export.day)
+            with closing(export.file):
+                read = ReadExport(export, clicks)
+                for child in self.children:
+                    held = child.held(start)
+                    if child.selected and not (held and export.day in held):
+                        child.load(read)
+                record = self._record(read)
+                yield record
+            for each in served:
+                each.hold(export.day, start)
+            ledger.jobs.pop(export.day, None)
+            keep()
+            self.logger.info(
+                "Clicks of %s: %d, of which %d unique. Exports left today: %d. Days left: %d.",
+                export.day,
+                record["rows"],
+                record["unique_rows"],
+                exports.left_today,
+                len(left),
+            )
+        if not left:
+            self.logger.info("Clicks are complete from %s to %s.", start, last)
+        else:
+            self.logger.info(
+                "Clicks: %d days left, %s to %s%s.",
+                len(left),
+                min(left),
+                max(left),
+                f": {exports.refusal}" if exports.refusal else "",
+            )
+        if exports.trouble:
+            raise exports.trouble
+
+    def _start(self) -> date:
+        """The oldest day to load; that of the first run is kept in state."""
+        if self.settings.click_start:
+            return self.settings.click_start
+        default = (self.settings.now - DEFAULT_HISTORY).date()
+        try:
+            return date.fromisoformat(
+                self.stream_state.setdefault("first_day", default.isoformat())
+            )
+        except (TypeError, ValueError):
+            raise ConfigValidationError(
+                f"State: first_day of {self.name} is no day that can be read."
+            ) from None
+
+    def _record(self, read: ReadExport) -> Record:
+        export = read.export
+        return {
+            "click_day": read.day,
+            "job_id": export.job_id,
+            "requested_at": iso(export.requested),
+            "completed_at": iso(export.completed) if export.completed else None,
+            "rows": sum(each.clicks for each in read.figures.values()),
+            "unique_rows": sum(each.unique_clicks for each in read.figures.values()),
+            "bytes": export.size,
+            "format": file_format(export.file),
+        } | self.connection
+
+
+class ExportedStream(ClickStream):
+    """A stream that has its rows from the exports."""
+
+    parent_stream_type = ClickExports
+    state_partitioning_keys = ()
+
+    def load(self, read: ReadExport) -> None:
+        """Write the rows of one export."""
+        self._read_export = read
+        self.sync()
+
+    @override
+    def read(self) -> Iterator[Record]:
+        yield from self.of_export(self._read_export)
+
+    @abc.abstractmethod
+    def of_export(self, read: ReadExport) -> Iterator[Record]:
+        """The rows of one export."""
+
+
+class Clicks(ExportedStream):
+    """Clicks on the partner's links, one row each.
+
+    A click has no id of its own: `id` stands for a consumer's journey, and rows may even be
+    identical. So its key is a hash of the row, and its ordinal among the identical rows of the day.
+    """
+
+    name = "clicks"
+    path = "/ClickExport"
+    primary_keys = ("click_key",)
+    record_map = RecordMap(
+        text("Id", "Consumer's journey (im_ref, irclickid); several clicks may share it."),
+        text("CampaignId", "Campaign (program) of the brand."),
+        verbatim("CampaignName", "Name of the campaign."),
+        text("ProfileId", "impact.com's id of a consumer on a device."),
+        text("IpAddress", "Hash of the address that the click came from."),
+        instant("EventDate", "When the click happened."),
+        text("MediaId", "Partner (media) that made the click."),
+        verbatim("MediaName", "Name of the partner."),
+        text("AdId", "Ad that was clicked."),
+        verbatim("AdName", "Name of the ad."),
+        text("AdType", "Kind of the ad, like BANNER or TEXT_LINK."),
+        verbatim("ProductSku", "SKU of the product that the ad shows."),
+        text("AdCampaign", "Ad campaign, as the brand has it."),
+        text("AdGroup", "Ad group, as the brand has it."),
+        text("Keyword", "Keyword, as the brand has it."),
+        text("MatchType", "How the click was matched to a consumer."),
+        text("Channel", "Channel that made the click."),
+        verbatim("DealName", "Name of the deal."),
+        text("DealType", "Kind of the deal, like FREE_SHIPPING."),
+        text("DealScope", "What the deal holds for, like ENTIRE_STORE."),
+        text("CustomerArea", "Designated market area of the customer."),
+        text("CustomerCity", "City of the customer."),
+        text("CustomerRegion", "Region or state of the customer."),
+        verbatim("CustomerCountry", "Country of the customer, ISO 3166 (NA is Namibia)."),
+        text("DeviceType", "Kind of device, like DESKTOP or PHONE."),
+        text("DeviceFamily", "Family of the device, like IPHONE."),
+        text("Browser", "Browser, like CHROME_MOBILE."),
+        text("Os", "Operating system, like IOS."),
+        text("ReferringUrl", "Page where the click happened."),
+        text("ReferringDomain", "Domain where the click happened."),
+        text("LandingPageUrl", "Page that the click led to."),
+        text("TrafficCategory", "Kind of traffic, like Content."),
+        text("TrafficSource", "Site that the traffic came from."),
+        verbatim("BidKeyword", "Keyword of paid search."),
+        verbatim("SearchText", "What was searched for, in paid search."),
+        verbatim("SharedId", "Shared id of the link."),
+        verbatim("SubId1", "First sub id of the link."),
+        verbatim("SubId2", "Second sub id of the link."),
+        verbatim("SubId3", "Third sub id of the link."),
+        decimal("CpcBid", "Bid per click."),
+        decimal("Payout", "What the click itself pays."),
+        flag("UniqueClick", "Whether the click is unique by the standards of the IAB."),
+    )
+
+    @classmethod
+    @override
+    def row_schema(cls) -> dict[str, Any]:
+        schema = super().row_schema()
+        schema["properties"] = {
+            "click_key": described(
+                "string", "Hash of the click, and its ordinal among identical ones of the day."
+            ),
+            "click_day": described("string", "Day of the click, as the export was asked for.")
+            | DAY,
+        } | schema["properties"]
+        schema["required"] = ["click_key", "click_day"]
+        return schema
+
+    @override
+    def identity(self, row: Mapping[str, Any]) -> str:
+        return str(row.get("Id"))
+
+    @override
+    def of_export(self, read: ReadExport) -> Iterator[Record]:
+        with Occurrences() as occurrences:
+            for record in read.records():
+                digest = sha256(encode(IDENTITY(record))).digest()[:KEY_BYTES]
+                key = f"{digest.hex()}-{occurrences.earlier(digest)}"
+                yield {"click_key": key, "click_day": read.day, **record}
+
+
+class DailyClicks(ExportedStream):
+    """Clicks per day, campaign and ad."""
+
+    name = "daily_clicks"
+    path = "/ClickExport"
+    primary_keys = ("click_day", "campaign_id", "ad_id")
+
+    @classmethod
+    @override
+    def row_schema(cls) -> dict[str, Any]:
+        properties = {
+            "click_day": described("string", "Day of the clicks.") | DAY,
+            "campaign_id": described("string", "Campaign (program); empty if clicks name none."),
+            "ad_id": described("string", "Ad that was clicked; empty if clicks name none."),
+            "clicks": described("integer", "Clicks."),
+            "unique_clicks": described("integer", "Clicks that impact.com counts as unique."),
+            "payout": described("number", "What the clicks themselves pay."),
+        }
+        return {"type": "object", "properties": properties, "required": [*cls.primary_keys]}
+
+    @override
+    def of_export(self, read: ReadExport) -> Iterator[Record]:
+        for (campaign_id, ad_id), figures in sorted(read.figures.items()):
+            yield {
+                "click_day": read.day,
+                "campaign_id": campaign_id,
+                "ad_id": ad_id,
+                "clicks": figures.clicks,
+                "unique_clicks": figures.unique_clicks,
+                "payout": figures.payout,
+            } | self.connection
