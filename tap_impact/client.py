@@ -12,6 +12,7 @@ import time
 from base64 import b64encode
 from decimal import Decimal
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
@@ -24,7 +25,7 @@ from tap_impact.limits import Pace, number, seconds_to_wait
 from tap_impact.settings import is_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -109,6 +110,8 @@ class ImpactClient:
         }
         self._session = requests.Session()
         self._session.auth = (account_sid, auth_token)
+        # Threads may share all of a session but its cookies, and the API needs none.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # The API answers in XML unless asked, and in the shape of the account's version unless
         # pinned (its pages on responses and on versioning).
         self._session.headers.update(
@@ -183,8 +186,8 @@ class ImpactClient:
             )
         return response
 
-    def pages(self, path: str, params: Mapping[str, Any], data_key: str) -> Iterator[Page]:
-        """Fetch a list page by page.
+    def pages(self, path: str, params: Mapping[str, Any], *data_keys: str) -> Iterator[Page]:
+        """Fetch a list page by page; its rows stand under one of the data keys.
 
         The address of the next page holds every filter; sending them again is a 400.
 
@@ -196,12 +199,12 @@ class ImpactClient:
         seen = set()
         while url:
             seen.add(url)
-            body = self._get(url, page_of=data_key)
+            body = self._get(url, page_of=data_keys)
             if len(seen) == 1 and (number(body.get("@numpages")) or 0) > MOST_PAGES:
                 raise TooManyPages(
                     f"{self.shown(url)} has {body['@numpages']} pages; impact.com gives 10."
                 )
-            yield Page(list(listed(body.get(data_key))), number(body.get("@total")) or 0)
+            yield Page(list(rows_of(body, data_keys)), number(body.get("@total")) or 0)
             url = self._following(body.get("@nextpageuri"))
             if url in seen:
                 raise FatalAPIError(
@@ -288,11 +291,11 @@ class ImpactClient:
             words = words.replace(secret, name)
         return words
 
-    def _get(self, url: str, page_of: str | None = None) -> Any:
+    def _get(self, url: str, page_of: tuple[str, ...] = ()) -> Any:
         asked = self.shown(url)
         return self.patiently(lambda: self._get_once(url, asked, page_of), asked)
 
-    def _get_once(self, url: str, asked: str, page_of: str | None) -> Any:
+    def _get_once(self, url: str, asked: str, page_of: tuple[str, ...]) -> Any:
         response = self._session.get(url, timeout=self._timeout_seconds, allow_redirects=False)
         self.logger.debug("GET %s: %d", asked, response.status_code)
         self.pace.note(endpoint_of(asked), response.headers)
@@ -313,7 +316,7 @@ class ImpactClient:
         # Rows would be lost if anything else were taken for a page without rows.
         if page_of and not is_page(body, page_of):
             raise RetriableAPIError(
-                f"impact.com answered {asked} with JSON that is no page of {page_of}."
+                f"impact.com answered {asked} with JSON that is no page of {page_of[0]}."
             )
         return body
 
@@ -400,13 +403,18 @@ def is_worth_another_try(error: Exception) -> bool:
     )
 
 
-def is_page(body: Any, data_key: str) -> bool:
+def is_page(body: Any, data_keys: tuple[str, ...]) -> bool:
     """Whether it is a page of a list: it holds rows, or at least one of a page's own keys."""
     return (
         isinstance(body, dict)
-        and (data_key in body or any(key.startswith("@") for key in body))
-        and all(isinstance(row, dict) for row in listed(body.get(data_key)))
+        and any(key in data_keys or key.startswith("@") for key in body)
+        and all(isinstance(row, dict) for row in rows_of(body, data_keys))
     )
+
+
+def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> Iterable[Any]:
+    """The rows of a page; a page without rows may lack the key."""
+    return listed(next((body[key] for key in data_keys if key in body), None))
 
 
 def endpoint_of(asked: str) -> str:

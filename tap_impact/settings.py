@@ -133,6 +133,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "action_items_per_run",
+        th.IntegerType(minimum=1),
+        default=450,
+        title="Action items per run",
+        description=(
+            "For how many actions a run asks for their items, at one request each. The default "
+            "leaves room for the other streams in an hour's limit of 500."
+        ),
+    ),
+    th.Property(
         "page_size",
         th.IntegerType(minimum=SMALLEST_PAGE, maximum=LARGEST_PAGE),
         default=LARGEST_PAGE,
@@ -196,6 +206,7 @@ class Settings(NamedTuple):
     currency: str | None
     campaign_ids: tuple[str, ...]
     settlement_lookback: timedelta
+    action_items_per_run: int
     page_size: int
     click_start: date | None
     click_exports_per_day: int
@@ -219,6 +230,7 @@ class Settings(NamedTuple):
             currency=config.get("currency"),
             campaign_ids=tuple(config.get("campaign_ids") or ()),
             settlement_lookback=timedelta(days=config["settlement_lookback_days"]),
+            action_items_per_run=config["action_items_per_run"],
             page_size=config["page_size"],
             click_start=parse_instant(click_start).date() if click_start else None,
             click_exports_per_day=config["click_exports_per_day"],

@@ -26,6 +26,7 @@ from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
 from tap_impact.streams.clicks import ClickExports, Clicks, DailyClicks
+from tap_impact.streams.items import ActionItems
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ STREAMS: tuple[type[ImpactStream], ...] = (
     ClickExports,
     Clicks,
     DailyClicks,
+    ActionItems,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # "StartDate and EndDate cannot be more than 45 days apart" (List Actions, List Action Updates;
 # the same for LockingDate). Nobody says whether that is inclusive, hence one day less.
@@ -44,20 +45,35 @@ class Window(NamedTuple):
         return Window(self.start, middle), Window(middle, self.end)
 
 
-def oldest_first(start: datetime, end: datetime) -> Iterator[Window]:
+def oldest_first(
+    start: datetime, end: datetime, widths: Iterable[timedelta] = repeat(WIDEST)
+) -> Iterator[Window]:
     """Cut `[start, end]` into windows that meet, from its start. Nothing if it is empty."""
-    while start < end:
-        stop = min(start + WIDEST, end)
+    for width in widths:
+        if start >= end:
+            return
+        stop = min(start + width, end)
         yield Window(start, stop)
         start = stop
 
 
-def newest_first(start: datetime, end: datetime) -> Iterator[Window]:
+def newest_first(
+    start: datetime, end: datetime, widths: Iterable[timedelta] = repeat(WIDEST)
+) -> Iterator[Window]:
     """Cut `[start, end]` into windows that meet, from its end. Nothing if it is empty."""
-    while start < end:
-        begin = max(end - WIDEST, start)
+    for width in widths:
+        if start >= end:
+            return
+        begin = max(end - width, start)
         yield Window(begin, end)
         end = begin
+
+
+def doubling(width: timedelta) -> Iterator[timedelta]:
+    """Widths that grow to the widest, for a reader who may stop before the end of the span."""
+    while True:
+        yield min(width, WIDEST)
+        width = min(2 * width, WIDEST)
 
 
 def iso(instant: datetime) -> str:

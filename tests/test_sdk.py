@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tap_impact.sandbox.faults import ALWAYS, field_of_row
 from tap_impact.sandbox.server import Sandbox
 from tap_impact.sandbox.world import World
 from tap_impact.tap import TapImpact
+from tests.runs import catalog, discovered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,11 @@ NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 SETTINGS = {"start_date": "2026-06-01", "end_date": NOW.isoformat()}
 # The suite is put together, as tests are collected, from a tap that asks nothing.
 UNUSED = {"account_sid": "IRcollect", "auth_token": "unused"}
-Suite: Any = get_tap_test_class(TapImpact, config=SETTINGS | UNUSED, parse_env_config=False)
+STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
+CATALOG = catalog(*STREAMS)
+Suite: Any = get_tap_test_class(
+    TapImpact, config=SETTINGS | UNUSED, parse_env_config=False, catalog=CATALOG
+)
 
 
 class TestTapImpact(Suite):  # type: ignore[misc]
@@ -40,6 +46,7 @@ class TestTapImpact(Suite):  # type: ignore[misc]
                 config=SETTINGS | sandbox.settings(),
                 suite_config=SuiteConfig(),
                 parse_env_config=False,
+                catalog=CATALOG,
             )
             runner.sync_all()
             yield runner

@@ -294,9 +294,9 @@ class DatedStream(ListStream):
                 f"State: the bookmark of {self.name} holds no date that can be read."
             ) from None
 
-    def _hold(self, coverage: Coverage) -> None:
+    def _hold(self, coverage: Coverage, **details: Any) -> None:
         """Write state at once: whatever breaks later, this window is not read again."""
-        bookmark: dict[str, Any] = coverage.bookmark(self.replication_key or "")
+        bookmark: dict[str, Any] = coverage.bookmark(self.replication_key or "") | details
         if self.settings.campaign_ids:
             bookmark["campaign_ids"] = [*self.settings.campaign_ids]
         self.stream_state.clear()
