@@ -1,0 +1,1 @@
+"""The tap as Meltano Hub lists it."""
