@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from base64 import b64encode
-from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.fields import listed
 from tap_impact.limits import Pace, number, seconds_to_wait
+from tap_impact.pages import decode, in_background, page_decoder
 from tap_impact.settings import is_safe
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ SHORTEST_LIMIT_PAUSE = 30
 
 # What a list page without rows may come as, instead of a body.
 EMPTY_PAGE = {"@total": "0"}
-
-# Decimals that arrive unquoted keep their digits.
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class AccessDenied(FatalAPIError):
@@ -71,7 +69,8 @@ class RateLimited(FatalAPIError):
 class Page(NamedTuple):
     """One page of a list."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Any]
+    """All of the type that was asked for, or all dicts."""
     total: int
     """Rows in the whole list when this page was made; 0 if the API does not say."""
 
@@ -186,10 +185,24 @@ class ImpactClient:
             )
         return response
 
-    def pages(self, path: str, params: Mapping[str, Any], *data_keys: str) -> Iterator[Page]:
+    def pages(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        *data_keys: str,
+        row_type: type[msgspec.Struct] | None = None,
+    ) -> Iterator[Page]:
         """Fetch a list page by page; its rows stand under one of the data keys.
 
+        The next page is on its way while one is worked on.
+
         The address of the next page holds every filter; sending them again is a 400.
+
+        Args:
+            path: below the account, like `/Actions`.
+            params: the query.
+            data_keys: by which the rows of a page may go.
+            row_type: what to make of the rows of a page if all of them fit; else they are dicts.
 
         Raises:
             TooManyPages: before the first page is given, if the list is longer than the API allows.
@@ -197,15 +210,18 @@ class ImpactClient:
         query = urlencode(params)
         url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
         seen = set()
+        coming = None
         while url:
             seen.add(url)
-            body = self._get(url, page_of=data_keys)
+            body = coming.result() if coming else self._get(url, data_keys, row_type)
             if len(seen) == 1 and (number(body.get("@numpages")) or 0) > MOST_PAGES:
                 raise TooManyPages(
                     f"{self.shown(url)} has {body['@numpages']} pages; impact.com gives 10."
                 )
-            yield Page(list(rows_of(body, data_keys)), number(body.get("@total")) or 0)
             url = self._following(body.get("@nextpageuri"))
+            if url and url not in seen:
+                coming = in_background(partial(self._get, url, data_keys, row_type))
+            yield Page(list(rows_of(body, data_keys)), number(body.get("@total")) or 0)
             if url in seen:
                 raise FatalAPIError(
                     f"impact.com names a page of {self.shown(url)} as its own successor. "
@@ -291,20 +307,28 @@ class ImpactClient:
             words = words.replace(secret, name)
         return words
 
-    def _get(self, url: str, page_of: tuple[str, ...] = ()) -> Any:
+    def _get(
+        self,
+        url: str,
+        page_of: tuple[str, ...] = (),
+        row_type: type[msgspec.Struct] | None = None,
+    ) -> Any:
         asked = self.shown(url)
-        return self.patiently(lambda: self._get_once(url, asked, page_of), asked)
+        read = page_decoder(page_of[0], row_type) if row_type else decode
+        return self.patiently(lambda: self._get_once(url, asked, page_of, read), asked)
 
-    def _get_once(self, url: str, asked: str, page_of: tuple[str, ...]) -> Any:
+    def _get_once(
+        self, url: str, asked: str, page_of: tuple[str, ...], read: Callable[[bytes], Any]
+    ) -> Any:
         response = self._session.get(url, timeout=self._timeout_seconds, allow_redirects=False)
         self.logger.debug("GET %s: %d", asked, response.status_code)
         self.pace.note(endpoint_of(asked), response.headers)
         if response.status_code == HTTPStatus.NO_CONTENT:
-            return EMPTY_PAGE
+            return dict(EMPTY_PAGE)
         if response.status_code != HTTPStatus.OK:
             raise self._error(response, asked)
         try:
-            body = decode(response.content)
+            body = read(response.content)
         except msgspec.DecodeError:
             raise RetriableAPIError(
                 f"impact.com answered {asked} with something that is not JSON "
@@ -408,7 +432,7 @@ def is_page(body: Any, data_keys: tuple[str, ...]) -> bool:
     return (
         isinstance(body, dict)
         and any(key in data_keys or key.startswith("@") for key in body)
-        and all(isinstance(row, dict) for row in rows_of(body, data_keys))
+        and all(isinstance(row, (dict, msgspec.Struct)) for row in rows_of(body, data_keys))
     )
 
 

@@ -11,14 +11,20 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property, lru_cache
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import inflection
+import msgspec
 
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Row = Mapping[str, Any] | msgspec.Struct
+    """A row of the API: as sent, or of its map's `row_type`."""
 
 # Seen on the wire where a value is missing, the words in Click objects.
 BLANKS = frozenset({"", "null", "n/a", "NA"})
@@ -42,6 +48,7 @@ class Field(NamedTuple):
     name: str
     json_schema: dict[str, Any]
     read: Callable[[Any], Any]
+    """Pure, and one function for all fields of a kind: what it made of a text can be remembered."""
 
 
 class RecordMap:
@@ -51,7 +58,17 @@ class RecordMap:
         """Take the fields in the order of the schema's properties."""
         self.fields = fields
         self.keys = [field for field in fields if field.json_schema["type"] == ["string"]]
-        self.sources = frozenset(field.source for field in fields)
+        self.sources = dict.fromkeys(field.source for field in fields).keys()
+
+    @cached_property
+    def row_type(self) -> type[msgspec.Struct]:
+        """A row that holds no field but the map's: quicker to decode than a dict, and smaller."""
+        return msgspec.defstruct(
+            "Row",
+            [(source, Any, None) for source in self.sources],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
 
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the records."""
@@ -75,10 +92,21 @@ class RecordMap:
                 record[field.name] = field.read(row.get(field.source))
             except (ValueError, TypeError, ArithmeticError):
                 raise UnreadableField(field.source) from None
-        record[ADDITIONAL_FIELDS] = {
-            name: row[name] for name in row.keys() - self.sources if not is_blank(row[name])
-        } or None
+        record[ADDITIONAL_FIELDS] = self.additional(row)
         return record
+
+    def identities(self, rows: Sequence[Row]) -> Iterator[str]:
+        """What tells each row from the others, as sent. Rows are all of one type."""
+        if rows and isinstance(rows[0], msgspec.Struct):
+            columns = [map(attrgetter(field.source), rows) for field in self.keys]
+        else:
+            columns = [map(methodcaller("get", field.source), rows) for field in self.keys]
+        return map(" ".join, zip(*(map(str, column) for column in columns), strict=True))
+
+    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a row holds and the map does not know, as sent; None if there is nothing."""
+        unknown = row.keys() - self.sources
+        return {name: row[name] for name in unknown if not is_blank(row[name])} or None
 
 
 def is_blank(value: object) -> bool:
@@ -88,84 +116,102 @@ def is_blank(value: object) -> bool:
 
 def key(source: str, description: str) -> Field:
     """Text that identifies a row and is never blank."""
-
-    def read(value: object) -> str:
-        if is_blank(value):
-            raise ValueError
-        return str(value)
-
-    return Field(source, underscored(source), described("string", description), read)
+    return Field(source, underscored(source), described("string", description), read_key)
 
 
 def text(source: str, description: str) -> Field:
     """Text in impact.com's own words, where words like `n/a` stand for nothing."""
-
-    def read(value: object) -> str | None:
-        return None if is_blank(value) else as_text(value)
-
-    return Field(source, underscored(source), nullable("string", description), read)
+    return Field(source, underscored(source), nullable("string", description), read_text)
 
 
 def verbatim(source: str, description: str) -> Field:
     """Text that a brand, partner or customer chose: `NA` may be a sub id, or Namibia."""
-
-    def read(value: object) -> str | None:
-        return as_text(value) if value is not None and str(value).strip() else None
-
-    return Field(source, underscored(source), nullable("string", description), read)
+    return Field(source, underscored(source), nullable("string", description), read_verbatim)
 
 
 def decimal(source: str, description: str) -> Field:
     """Money or a quantity, kept to the digit."""
-
-    def read(value: object) -> Decimal | None:
-        return None if is_blank(value) else exact_decimal(value)
-
-    return Field(source, underscored(source), nullable("number", description), read)
+    return Field(source, underscored(source), nullable("number", description), read_decimal)
 
 
 def flag(source: str, description: str) -> Field:
     """A boolean, however it is spelled."""
-
-    def read(value: object) -> bool | None:
-        if is_blank(value):
-            return None
-        word = str(value).strip().lower()
-        if word not in TRUE | FALSE:
-            raise ValueError
-        return word in TRUE
-
-    return Field(source, underscored(source), nullable("boolean", description), read)
+    return Field(source, underscored(source), nullable("boolean", description), read_flag)
 
 
 def instant(source: str, description: str) -> Field:
     """A moment, in UTC. The API writes it in the account's offset, which moves with the season."""
-
-    def read(value: object) -> str | None:
-        return None if is_blank(value) else iso(zoned(value))
-
     schema = nullable("string", description) | {"format": "date-time"}
-    return Field(source, underscored(source), schema, read)
+    return Field(source, underscored(source), schema, read_instant)
 
 
 def day(name: str, source: str, description: str) -> Field:
     """The calendar day of a moment in the account's own offset: the day that a person reads."""
-
-    def read(value: object) -> str | None:
-        return None if is_blank(value) else zoned(value).date().isoformat()
-
     schema = nullable("string", description) | {"format": "date"}
-    return Field(source, name, schema, read)
+    return Field(source, name, schema, read_day)
 
 
 def words(source: str, description: str) -> Field:
     """A list of texts, whichever way a list of the API's XML was turned into JSON."""
-
-    def read(value: object) -> list[str] | None:
-        return [str(item) for item in listed(value) if not is_blank(item)] or None
-
     schema = nullable("array", description) | {"items": {"type": "string"}}
-    return Field(source, underscored(source), schema, read)
+    return Field(source, underscored(source), schema, read_words)
+
+
+def read_key(value: object) -> str:
+    """What `key` makes of a value."""
+    if is_blank(value):
+        raise ValueError
+    return str(value)
+
+
+def read_text(value: object) -> str | None:
+    """What `text` makes of a value."""
+    return None if is_blank(value) else as_text(value)
+
+
+def read_verbatim(value: object) -> str | None:
+    """What `verbatim` makes of a value."""
+    return as_text(value) if value is not None and str(value).strip() else None
+
+
+def read_decimal(value: object) -> Decimal | None:
+    """What `decimal` makes of a value."""
+    return None if is_blank(value) else exact_decimal(value)
+
+
+def read_flag(value: object) -> bool | None:
+    """What `flag` makes of a value."""
+    if is_blank(value):
+        return None
+    word = str(value).strip().lower()
+    if word not in TRUE | FALSE:
+        raise ValueError
+    return word in TRUE
+
+
+def read_instant(value: object) -> str | None:
+    """What `instant` makes of a value."""
+    if is_blank(value):
+        return None
+    written = as_text(value).strip()
+    if is_usual(written):
+        return hour(written[:13], written[19:]).utc + written[13:19] + "Z"
+    return iso(zoned(written))
+
+
+def read_day(value: object) -> str | None:
+    """What `day` makes of a value."""
+    if is_blank(value):
+        return None
+    written = as_text(value).strip()
+    if is_usual(written):
+        return hour(written[:13], written[19:]).day
+    return zoned(written).date().isoformat()
+
+
+def read_words(value: object) -> list[str] | None:
+    """What `words` makes of a value."""
+    return [str(item) for item in listed(value) if not is_blank(item)] or None
 
 
 def underscored(source: str) -> str:
@@ -189,9 +235,11 @@ def as_text(value: object) -> str:
     Raises:
         TypeError: It is a list or an object.
     """
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping | list):
         raise TypeError
-    return value if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def exact_decimal(value: object) -> Decimal:
@@ -201,7 +249,7 @@ def exact_decimal(value: object) -> Decimal:
         ValueError: It is no finite decimal number.
     """
     digits = as_text(value).strip()
-    if GROUPED_THOUSANDS.fullmatch(digits):
+    if "," in digits and GROUPED_THOUSANDS.fullmatch(digits):
         digits = digits.replace(",", "")
     try:
         number = Decimal(digits)
@@ -212,16 +260,48 @@ def exact_decimal(value: object) -> Decimal:
     return number
 
 
-def zoned(value: object) -> datetime:
+def zoned(written: str) -> datetime:
     """A moment in the offset that it was written in.
 
     Raises:
         ValueError: It is no ISO-8601 date-time with an offset.
     """
-    moment = datetime.fromisoformat(as_text(value).strip())
+    moment = datetime.fromisoformat(written)
     if moment.tzinfo is None:
         raise ValueError
     return moment
+
+
+class Hour(NamedTuple):
+    """An hour that begins as `2026-06-30T06` in UTC, and the account's calendar day then."""
+
+    utc: str
+    day: str
+
+
+# Rows share their hours: an hour is worked out once, and most instants differ from it only in
+# minutes and seconds, which no offset of whole hours changes.
+@lru_cache(maxsize=4096)
+def hour(start: str, offset: str) -> Hour:
+    """The hour that begins at `start`, written like `2026-06-29T23`, in an offset like `-07:00`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    moment = zoned(f"{start}:00:00{offset}")
+    return Hour(iso(moment)[:13], moment.date().isoformat())
+
+
+MINUTES_AND_SECONDS = frozenset(f":{i // 60:02}:{i % 60:02}" for i in range(3600))
+
+
+def is_usual(written: str) -> bool:
+    """Whether an instant is written like `2026-06-29T23:10:00-07:00`, to the second."""
+    return (
+        len(written) == 25  # noqa: PLR2004
+        and written[13:19] in MINUTES_AND_SECONDS
+        and written[22:] == ":00"
+    )
 
 
 def listed(value: object) -> Iterable[Any]:

@@ -14,13 +14,14 @@ import click
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
+from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_impact.client import AccessDenied, ImpactClient
 from tap_impact.interruption import Interrupted, Interruption
-from tap_impact.output import Output
+from tap_impact.messages import MessageWriter
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
@@ -57,6 +58,7 @@ class TapImpact(Tap):
     name = "tap-impact"
     package_name = "tap-impact-partner"
     config_jsonschema = SETTINGS
+    message_writer: MessageWriter
     capabilities = [  # noqa: RUF012
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -65,6 +67,7 @@ class TapImpact(Tap):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -72,7 +75,9 @@ class TapImpact(Tap):
         """Nothing is sent before a stream is synced."""
         self.denied: list[str] = []
         self.interruption = Interruption()
-        super().__init__(*args, message_writer=Output(self.interruption), **kwargs)
+        super().__init__(*args, message_writer=MessageWriter(self.interruption), **kwargs)
+        batch_config = self.config.get("batch_config")
+        self.message_writer.batch_config = batch_config and BatchConfig.from_dict(batch_config)
 
     @override
     def discover_streams(self) -> list[ImpactStream]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import msgspec
 from singer_sdk import Stream
 from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -15,15 +17,19 @@ from typing_extensions import override
 from tap_impact.client import AccessDenied, TooManyPages
 from tap_impact.coverage import Coverage, Purpose
 from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField, nullable
+from tap_impact.messages import Table
+from tap_impact.shortcut import encoder_of
 from tap_impact.windows import Window, iso, newest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.metrics import Counter
 
     from tap_impact.client import ImpactClient
-    from tap_impact.fields import RecordMap
+    from tap_impact.encoding import RecordEncoder
+    from tap_impact.fields import RecordMap, Row
     from tap_impact.settings import Settings
     from tap_impact.tap import TapImpact
 
@@ -111,6 +117,54 @@ class ImpactStream(Stream, abc.ABC):
             yield from self.read()
         except AccessDenied as error:
             self._tap.leave_out(self.name, self.scope, error)
+        finally:
+            self._tap.message_writer.let_out()
+
+    def records(self, rows: Sequence[Row]) -> Iterator[Record]:
+        """The records of rows that are left for the SDK to write: all, or none."""
+        if rows and not self._write(rows):
+            yield from self.made(rows)
+
+    def made(self, rows: Iterable[Row]) -> Iterator[Record]:
+        """The records of rows, made one by one.
+
+        Raises:
+            FatalAPIError: A field cannot be read.
+        """
+        for row in rows:
+            yield self.record(
+                msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
+            )
+
+    def _write(self, rows: Sequence[Row]) -> bool:
+        """Write rows without the SDK, if neither it nor the map has to look at each by itself."""
+        if self.encoder is None:
+            return False
+        try:
+            records = self.encoder.encode(rows)
+        except (ValueError, TypeError, ArithmeticError):
+            return False
+        table = Table(self.name, self._stream_version)
+        self._tap.message_writer.write_records(table, records, extracted=datetime.now(UTC))
+        self._counter.increment(len(records))
+        return True
+
+    @cached_property
+    def encoder(self) -> RecordEncoder | None:
+        """How rows are written without the SDK, if it need not see each record."""
+        return encoder_of(self)
+
+    @override
+    def get_record_counter(self, **kwargs: Any) -> Counter:
+        self._counter = super().get_record_counter(**kwargs)
+        return self._counter
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Batches are made by `MessageWriter` from what would be RECORDs, not by the SDK.
+
+        Its own pass by selection and stream maps, and write a STATE before the rows it covers.
+        """
 
     def record(self, row: Mapping[str, Any]) -> Record:
         """Make a row of the API a record.
@@ -125,15 +179,21 @@ class ImpactStream(Stream, abc.ABC):
                 f"{self.name}: field {error} of row {self.identity(row)} cannot be read. "
                 "Nothing was skipped and state is safe."
             ) from None
-        if unknown := record[ADDITIONAL_FIELDS]:
-            self._name_once(unknown.keys())
+        self._name_once(record[ADDITIONAL_FIELDS])
         return record | self.connection
+
+    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a row holds and the map does not know, named in the log when it is new."""
+        found = self.record_map.additional(row)
+        self._name_once(found)
+        return found
 
     def identity(self, row: Mapping[str, Any]) -> str:
         """What tells a row from the others, as sent."""
-        return " ".join(str(row.get(field.source)) for field in self.record_map.keys)
+        return next(self.record_map.identities([row]))
 
-    def _name_once(self, fields: set[str]) -> None:
+    def _name_once(self, additional: Mapping[str, Any] | None) -> None:
+        fields = (additional or {}).keys()
         if new := sorted(fields - self._unknown_fields):
             self._unknown_fields.update(new)
             self.logger.info(
@@ -175,10 +235,11 @@ class ListStream(ImpactStream):
 
     @override
     def read(self) -> Iterator[Record]:
-        yield from self.list({"PageSize": LIST_PAGE_SIZE})
+        for rows in self.list({"PageSize": LIST_PAGE_SIZE}):
+            yield from self.records(rows)
 
-    def list(self, params: Mapping[str, Any]) -> Iterator[Record]:
-        """The records of a list, each at least once.
+    def list(self, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
+        """The rows of a list page by page, each at least once.
 
         A list that changes while it is read shifts the rows of the pages to come. Fewer distinct
         rows than its first page announced means that some were passed over: it is read once more.
@@ -186,14 +247,14 @@ class ListStream(ImpactStream):
         Raises:
             FatalAPIError: It came short again.
         """
+        row_type = self.record_map.row_type if self.encoder else None
         for _ in range(2):
             announced = None
-            seen = set()
-            for page in self.client.pages(self.path, params, self.data_key):
+            seen: set[str] = set()
+            for page in self.client.pages(self.path, params, self.data_key, row_type=row_type):
                 announced = page.total if announced is None else announced
-                for row in page.rows:
-                    seen.add(self.identity(row))
-                    yield self.record(row)
+                seen.update(self.record_map.identities(page.rows))
+                yield page.rows
             if len(seen) >= (announced or 0):
                 return
             came = f"impact.com announced {announced} rows and gave {len(seen)}"
@@ -212,7 +273,8 @@ class DatedStream(ListStream):
         if self.replication_method == REPLICATION_FULL_TABLE:
             start = max(self.settings.start, self.settings.reach)
             for window in newest_first(start, self.settings.now):
-                yield from self.within(window, Purpose.HISTORY)
+                for rows in self.within(window, Purpose.HISTORY):
+                    yield from self.records(rows)
             return
         held = self._held()
         steps = [
@@ -227,18 +289,18 @@ class DatedStream(ListStream):
         ]
         total = 0
         for done, step in enumerate(steps, start=1):
-            rows = 0
-            for record in self.within(step.window, step.purpose):
-                rows += 1
-                yield record
-            total += rows
+            count = 0
+            for rows in self.within(step.window, step.purpose):
+                count += len(rows)
+                yield from self.records(rows)
+            total += count
             self._hold(step.coverage)
             self.logger.info(
                 "%s: %s %s: %d rows. %d of %d windows done.",
                 self.name,
                 step.purpose.value,
                 step.window,
-                rows,
+                count,
                 done,
                 len(steps),
             )
@@ -251,12 +313,14 @@ class DatedStream(ListStream):
                 iso(self.settings.now),
             )
 
-    def within(self, window: Window, purpose: Purpose) -> Iterator[Record]:
-        """The records of a window, in as many queries as the API wants."""
+    def within(self, window: Window, purpose: Purpose) -> Iterator[Sequence[Row]]:
+        """The rows of a window, in as many queries as the API wants."""
         for campaign_id in self.settings.campaign_ids or (None,):
             yield from self._query(window, purpose, campaign_id)
 
-    def _query(self, window: Window, purpose: Purpose, campaign_id: str | None) -> Iterator[Record]:
+    def _query(
+        self, window: Window, purpose: Purpose, campaign_id: str | None
+    ) -> Iterator[Sequence[Row]]:
         """One query; narrower ones if its result is more than the API hands out.
 
         A month's actions can lock at one instant, where only the campaign can narrow it further.
