@@ -1,0 +1,190 @@
+"""Rows that pass the SDK by leave the same messages as those that do not."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_impact.encoding import RecordEncoder, to_json
+from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField
+from tap_impact.sandbox.faults import Fault
+from tap_impact.streams.account import Account, Campaigns
+from tap_impact.streams.actions import Actions, ActionUpdates
+from tests.runs import Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tap_impact.fields import RecordMap
+    from tap_impact.sandbox.server import Sandbox
+    from tests.conftest import SandboxFactory
+
+STREAMS = ("account", "action_updates", "actions", "campaigns")
+RECORD_MAPS = [Account.record_map, Actions.record_map, ActionUpdates.record_map]
+RECORD_MAPS += [Campaigns.record_map]
+LASTING = ('{"type":"RECORD"', '{"type":"STATE"', '{"type":"ACTIVATE_VERSION"')
+NOW = re.compile('"time_extracted":"[^"]*"')
+
+PATHS = ("fast", "stream maps", "nested selection")
+"""The last two make the SDK handle single records, and change none."""
+
+VALUES = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", " ", "null", "NA", "n/a", "true", "FALSE", "1", "4.20", "0.0000000", "1,234.5"]
+    ),
+    st.text(max_size=8),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str),
+    st.datetimes(timezones=st.timezones()).map(lambda d: d.replace(microsecond=0).isoformat()),
+    st.sampled_from([1, True, False, 0, Decimal("1.0"), Decimal("1.00"), Decimal("0E-7")]),
+    st.lists(st.text(max_size=3), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+)
+CONSTANTS = {"connection_label": "Étage", "connection_currency": None}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[RecordMap, list[dict[str, Any]]]:
+    """Rows of one map: most fields fit their kind, some hold anything, some are not known."""
+    record_map = draw(st.sampled_from(RECORD_MAPS))
+    names = [*record_map.sources, "NewField"]
+    row = st.fixed_dictionaries(
+        {field.source: st.text("ab1", min_size=1, max_size=2) for field in record_map.keys},
+        optional={name: VALUES for name in names if name not in {"Id", "CampaignId"}},
+    )
+    return record_map, draw(st.lists(row, min_size=1, max_size=4))
+
+
+def plain_lines(record_map: RecordMap, rows: list[dict[str, Any]]) -> list[bytes] | None:
+    try:
+        return [to_json(record_map.record(row) | CONSTANTS) for row in rows]
+    except UnreadableField:
+        return None
+
+
+def fast_lines(record_map: RecordMap, rows: Any) -> list[bytes] | None:
+    names = [field.name for field in record_map.fields]
+    encoder = RecordEncoder(
+        record_map, [*names, ADDITIONAL_FIELDS, *CONSTANTS], CONSTANTS, record_map.additional
+    )
+    try:
+        return encoder.encode(rows)
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+@given(tables())
+def test_columns_make_what_records_make_or_leave_it_to_them(
+    table: tuple[RecordMap, list[dict[str, Any]]],
+) -> None:
+    record_map, rows = table
+    assert fast_lines(record_map, rows) in (plain_lines(record_map, rows), None)
+
+
+@given(tables())
+def test_rows_without_dicts_are_the_same_rows(
+    table: tuple[RecordMap, list[dict[str, Any]]],
+) -> None:
+    record_map, rows = table
+    known = [{name: row[name] for name in row.keys() & record_map.sources} for row in rows]
+    typed = msgspec.convert(known, list[record_map.row_type])  # type: ignore[name-defined]
+    assert fast_lines(record_map, typed) == fast_lines(record_map, known)
+    assert [*record_map.identities(typed)] == [*record_map.identities(known)]
+
+
+def run(
+    impact: Sandbox,
+    *streams: str,
+    path: str,
+    without: Collection[str] = (),
+    method: str | None = None,
+) -> Run:
+    """Load two months on one of the paths, without some properties."""
+    assert impact.at is not None
+    config: dict[str, Any] = impact.settings() | {"start_date": "2026-05-01"}
+    config["end_date"] = impact.at.isoformat()
+    found = catalog(*streams, replication_method=method)
+    if path == "stream maps":
+        config["stream_maps"] = {name: {} for name in streams}
+    for stream in found["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] and entry["breadcrumb"][-1] in without:
+                entry["metadata"]["selected"] = False
+        if path == "nested selection":
+            within = ["properties", ADDITIONAL_FIELDS, "properties", "Nothing"]
+            stream["metadata"].append({"breadcrumb": within, "metadata": {"selected": False}})
+    return run_tap(config, catalog=found)
+
+
+def lines(done: Run, *kinds: str) -> list[str]:
+    return [NOW.sub("", line) for line in done.stdout.splitlines() if line.startswith(kinds)]
+
+
+def looks_at_the_clock(done: Run, stream: str) -> int:
+    """How many; the SDK looks for each record."""
+    return len(
+        {m["time_extracted"] for m in done.messages if m.get("stream") == stream and "record" in m}
+    )
+
+
+@pytest.mark.parametrize("path", PATHS[1:])
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, method: str) -> None:
+    impact = sandbox(actions_per_day=40)
+    fast = run(impact, *STREAMS, path="fast", method=method)
+    slow = run(impact, *STREAMS, path=path, method=method)
+    assert lines(fast, *LASTING) == lines(slow, *LASTING)
+    assert fast.exit_code == 0, fast.stderr
+    for stream in ("actions", "action_updates"):
+        rows = len(fast.records(stream))
+        assert rows > 1000
+        assert looks_at_the_clock(fast, stream) < 10
+        assert looks_at_the_clock(slow, stream) > 100
+    assert fast.records("campaigns")
+    assert fast.records("account")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_deselected_properties_are_gone_and_nothing_else(
+    sandbox: SandboxFactory, path: str
+) -> None:
+    impact = sandbox()
+    gone = {"payout", "connection_label", ADDITIONAL_FIELDS}
+    full = run(impact, "actions", path="fast").records("actions")
+    assert run(impact, "actions", path=path, without=gone).records("actions") == [
+        {name: value for name, value in record.items() if name not in gone} for record in full
+    ]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_field_of_tomorrow_is_kept_and_named_once(sandbox: SandboxFactory, path: str) -> None:
+    def with_new_fields(page: dict[str, Any]) -> dict[str, Any]:
+        for row in page["Actions"]:
+            row |= {"NewField": "new", "NewList": [1, {"deep": 1.5}], "NewBlank": ""}
+        return page
+
+    impact = sandbox(faults=[Fault("new fields", edits=with_new_fields).at("Actions", times=9)])
+    done = run(impact, "actions", path=path)
+    expected = {"NewField": "new", "NewList": [1, {"deep": Decimal("1.5")}]}
+    assert all(record[ADDITIONAL_FIELDS] == expected for record in done.records("actions"))
+    assert len(done.records("actions")) > 100
+    assert done.stderr.count("NewField, NewList") == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_cannot_be_read_is_said_alike(sandbox: SandboxFactory, path: str) -> None:
+    def with_free_sale(page: dict[str, Any]) -> dict[str, Any]:
+        page["Actions"][3]["Payout"] = "free"
+        return page
+
+    impact = sandbox(faults=[Fault("free", edits=with_free_sale).at("Actions")])
+    done = run(impact, "actions", path=path)
+    assert done.exit_code == 1
+    assert "actions: field Payout of row " in done.stderr
+    assert len(done.records("actions")) == 3
