@@ -364,7 +364,7 @@ def instant(job: Mapping[str, Any], name: str) -> datetime | None:
     """One of a job's dates; None if it has not come, or cannot be read."""
     value = job.get(name)
     try:
-        return None if is_blank(value) else zoned(value)
+        return None if is_blank(value) else zoned(str(value))
     except (ValueError, TypeError):
         return None
 
