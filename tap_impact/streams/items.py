@@ -301,11 +301,16 @@ class ActionItems(DatedStream):
 
     def _listed(self, window: Window, purpose: Purpose) -> list[Action]:
         """The actions of a window, each once."""
-        records = self._actions.within(window, purpose)
+        pages = self._actions.within(window, purpose)
         try:
-            return [*{record["id"]: Action.of_record(record) for record in records}.values()]
+            listed = {
+                record["id"]: Action.of_record(record)
+                for rows in pages
+                for record in self._actions.made(rows)
+            }
         except AccessDenied as error:
             raise ActionsDenied(str(error)) from None
+        return [*listed.values()]
 
     def _ask(self, actions: Iterable[Action]) -> Iterator[tuple[Action, list[Record]]]:
         """Each action with the records of its items, in order, some requests under way at once."""
