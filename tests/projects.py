@@ -1,0 +1,64 @@
+"""This repository's Meltano project, copied so that a test has its state for itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fcntl import LOCK_EX, flock
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = Path(sys.executable).parent
+# Those that cannot share the tests' environment, because other versions of its libraries are theirs.
+INSTALLED_BY_MELTANO = {"dbt-postgres": "utility", "target-jsonl": "loader"}
+PIP_URL = re.compile(r"^ *pip_url: (?!dbt-postgres|target-jsonl).*\n", re.MULTILINE)
+
+
+@cache
+def install_plugins() -> None:
+    """Let Meltano install, below this repository's own `.meltano/`, what pytest's venv lacks."""
+    system = ROOT / ".meltano"
+    system.mkdir(exist_ok=True)
+    with (system / "tests.lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # other processes of pytest
+        for name, kind in INSTALLED_BY_MELTANO.items():
+            subprocess.run(
+                [COMMANDS / "meltano", f"--cwd={ROOT}", "install", kind, name],
+                check=True,
+                capture_output=True,
+            )
+
+
+class Project:
+    """A copy of the project; its tap and loaders are those of the tests' own environment."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        install_plugins()
+        self.folder = folder
+        self.environment = os.environ | {"PATH": f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"}
+        self.environment |= environment
+        shutil.copytree(ROOT / "transform", folder / "transform")
+        self.write("meltano.yml", PIP_URL.sub("", (ROOT / "meltano.yml").read_text()))
+        (folder / ".meltano").mkdir()
+        for kind in ("utilities", "loaders"):
+            (folder / ".meltano" / kind).symlink_to(ROOT / ".meltano" / kind)
+
+    def write(self, name: str, content: str) -> None:
+        (self.folder / name).write_text(content)
+
+    def shell(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run commands as a person would type them in the project's directory; see what they say."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - that of the PATH
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
