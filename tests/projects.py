@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = Path(sys.executable).parent
-# Those that cannot share the tests' environment, because other versions of its libraries are theirs.
+# They need other versions of libraries than the tests' own environment has.
 INSTALLED_BY_MELTANO = {"dbt-postgres": "utility", "target-jsonl": "loader"}
 PIP_URL = re.compile(r"^ *pip_url: (?!dbt-postgres|target-jsonl).*\n", re.MULTILINE)
 
@@ -51,7 +51,7 @@ class Project:
         (self.folder / name).write_text(content)
 
     def shell(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run commands as a person would type them in the project's directory; see what they say."""
+        """Run what a person would type in the project's directory; stdout has all it says."""
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - that of the PATH
             cwd=self.folder,
