@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+# An opening is far shorter than the first of these.
+HEAD = 1 << 16
 BLOCK = 1 << 20
 
 # Parts of a row that hold other fields (Click object).
@@ -48,7 +50,7 @@ class UnreadableFile(ValueError):
 def file_format(file: IO[bytes]) -> str:
     """What a file is: `JSON`, `CSV`, or `XML` (or HTML), by how it begins."""
     file.seek(0)
-    head = file.read(BLOCK).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    head = file.read(HEAD).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
     if head in {b"", b"{", b"["}:
         return "JSON"
     return "XML" if head == b"<" else "CSV"
@@ -78,7 +80,7 @@ def flat(row: Row) -> Row:
     for name in NESTED:
         first, *others = listed(row.pop(name, None)) or (None,)
         if isinstance(first, dict):
-            row |= {key: value for key, value in first.items() if not is_blank(value)}
+            row |= {key: value for key, value in first.items() if is_blank(row.get(key))}
         elif first is not None:
             others.insert(0, first)
         if others:
@@ -111,7 +113,7 @@ def csv_rows(file: IO[bytes]) -> Iterator[Row]:
 def json_rows(file: IO[bytes]) -> Iterator[Row]:
     """The rows of a JSON list, of the list inside an object, or of JSON lines."""
     file.seek(0)
-    head = file.read(BLOCK)
+    head = file.read(HEAD)
     bom = len(head) - len(head.removeprefix(codecs.BOM_UTF8))
     path: list[str] = []
     start = list_start(head, bom, path)

@@ -26,6 +26,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from tap_impact.client import AccessDenied, NotFound, RateLimited
 from tap_impact.export_files import BLOCK, decode, file_format
 from tap_impact.fields import is_blank, zoned
+from tap_impact.limits import number
 from tap_impact.windows import iso, parse_instant
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ LONGEST_PAUSE = 60.0
 # No job's description, and no error, is as large as this.
 LARGEST_MESSAGE = 1 << 16
 
-JOB_ID = re.compile(r"/Jobs/([^/?]+)")
+JOB_ID = re.compile(r"/Jobs/([^/? ]+)")
 GZIP = b"\x1f\x8b"
 
 
@@ -64,8 +65,17 @@ class Job(NamedTuple):
     requested: datetime
 
 
+class File(NamedTuple):
+    """A file on disk, at its beginning."""
+
+    content: IO[bytes]
+    """Without a name: it is gone as soon as it is closed, or the process ends."""
+    size: int
+    """Bytes, uncompressed."""
+
+
 class Export(NamedTuple):
-    """One day's clicks, on disk."""
+    """One day's clicks."""
 
     day: date
     job_id: str | None
@@ -73,10 +83,7 @@ class Export(NamedTuple):
     requested: datetime
     completed: datetime | None
     """None if the token may not look at jobs."""
-    file: IO[bytes]
-    """Without a name: it is gone as soon as it is closed, or the process ends."""
-    size: int
-    """Bytes, uncompressed."""
+    file: File
 
 
 @dataclass
@@ -219,13 +226,16 @@ class Exports:
                 f"No answer to the request for the clicks of {day} ({type(error).__name__}). It "
                 "may have been counted, so it is not repeated; the next run asks for the day again."
             ) from None
-        if not isinstance(answer, dict):
-            return Export(day, None, self._now, self._now, *answer)
-        found = JOB_ID.search(str(answer.get("QueuedUri") or answer.get("ResultUri") or ""))
+        if isinstance(answer, File):
+            if answer.size:
+                return Export(day, None, self._now, self._now, answer)
+            answer.content.close()
+            answer = {}
+        found = JOB_ID.search(" ".join(map(str, answer.values())))
         if not found:
             raise FatalAPIError(
                 f"impact.com answered the request for the clicks of {day} with neither a job nor "
-                f"clicks. Status: {answer.get('Status')}."
+                "clicks. It is not repeated; the next run asks for the day again."
             )
         self._ledger.jobs[day] = Job(found[1], self._now)
         self._keep()
@@ -286,17 +296,23 @@ class Exports:
         seen = self._look(job)
         if seen and is_running(seen):
             return None
-        path = f"/Jobs/{job.id}/Download"
-        try:
-            answer = self._client.patiently(lambda: self._download(path), path)
-        except AccessDenied as error:
-            raise DownloadDenied(str(error)) from None
+        seen = seen or {}
+        answer = self._download(job)
+        if isinstance(answer, File) and answer.size == 0:
+            # An accident looks like a day without clicks: it is believed when it is seen twice.
+            answer.content.close()
+            answer = self._download(job)
         if isinstance(answer, dict):
             is_running(answer)
             return None
-        seen = seen or {}
+        if answer.size == 0 and number(seen.get("RecordsProcessed")):
+            answer.content.close()
+            raise FatalAPIError(
+                f"The export of {day} came as an empty file, though impact.com counts "
+                f"{seen['RecordsProcessed']} clicks. State is safe: run again."
+            )
         requested = instant(seen, "CreatedDate") or job.requested
-        return Export(day, job.id, requested, instant(seen, "CompletedDate"), *answer)
+        return Export(day, job.id, requested, instant(seen, "CompletedDate"), answer)
 
     def _look(self, job: Job) -> dict[str, Any] | None:
         """The job as impact.com has it; None if the token may not look."""
@@ -312,7 +328,14 @@ class Exports:
                 return found
         return None
 
-    def _download(self, path: str) -> dict[str, Any] | tuple[IO[bytes], int]:
+    def _download(self, job: Job) -> dict[str, Any] | File:
+        path = f"/Jobs/{job.id}/Download"
+        try:
+            return self._client.patiently(lambda: self._download_once(path), path)
+        except AccessDenied as error:
+            raise DownloadDenied(str(error)) from None
+
+    def _download_once(self, path: str) -> dict[str, Any] | File:
         with self._client.open("GET", path, self._mode) as response:
             if not response.is_redirect:
                 return receive(response)
@@ -369,8 +392,8 @@ def instant(job: Mapping[str, Any], name: str) -> datetime | None:
         return None
 
 
-def receive(response: requests.Response) -> dict[str, Any] | tuple[IO[bytes], int]:
-    """What an answer holds: a job's description, or a file that is now on disk, and its size.
+def receive(response: requests.Response) -> dict[str, Any] | File:
+    """What an answer holds: a job's description, or a file that is now on disk.
 
     Raises:
         RetriableAPIError: It is an error in disguise, or was cut short.
@@ -390,7 +413,7 @@ def receive(response: requests.Response) -> dict[str, Any] | tuple[IO[bytes], in
             return found
         refuse_cut(file, size)
         until_whole.pop_all()
-    return file, size
+    return File(file, size)
 
 
 def message(content: bytes) -> dict[str, Any] | None:
@@ -442,8 +465,9 @@ def refuse_cut(file: IO[bytes], size: int) -> None:
         raise RetriableAPIError("The export's file was cut short.")
     if kind == "XML":
         file.seek(0)
-        if b"<html" in file.read(LARGEST_MESSAGE).lower():
-            raise RetriableAPIError("A page for people came in place of clicks.")
+        head = file.read(LARGEST_MESSAGE).lower()
+        if b"<html" in head or b"<status>error" in head:
+            raise RetriableAPIError("A page or an error came in place of clicks.")
         raise FatalAPIError("The export's file is XML, though JSON was asked for.")
 
 

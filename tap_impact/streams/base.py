@@ -116,9 +116,13 @@ class ImpactStream(Stream, abc.ABC):
         try:
             yield from self.read()
         except AccessDenied as error:
-            self._tap.leave_out(self.name, self.scope, error)
+            self.leave_out(error)
         finally:
             self._tap.message_writer.let_out()
+
+    def leave_out(self, error: AccessDenied) -> None:
+        """Go on without this stream, which the token does not allow."""
+        self._tap.leave_out(self.name, self.scope, error)
 
     def records(self, rows: Sequence[Row]) -> Iterator[Record]:
         """The records of rows that are left for the SDK to write: all, or none."""

@@ -19,11 +19,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_impact.client import AccessDenied
 from tap_impact.days import Days, days_to_load, last_day_over
 from tap_impact.export_files import UnreadableFile, file_format, rows
 from tap_impact.exports import DownloadDenied, Exports, Ledger
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_impact.client import AccessDenied
     from tap_impact.exports import Export
 
 DEFAULT_HISTORY = timedelta(days=30)
@@ -47,22 +47,13 @@ DAY = {"format": "date"}
 # What makes a click itself, and so its key, which is the same whenever the click is loaded. Names
 # that stand beside an id are left out, for they may change; so is what the API will add.
 IDENTITY = itemgetter(
-    *(
-        "id",
-        "campaign_id",
-        "profile_id",
-        "ip_address",
-        "event_date",
-        "media_id",
-        "ad_id",
-        "ad_type",
-    ),
-    *("product_sku", "ad_campaign", "ad_group", "keyword", "match_type", "channel", "deal_name"),
-    *("deal_type", "deal_scope", "customer_area", "customer_city", "customer_region"),
-    *("customer_country", "device_type", "device_family", "browser", "os", "referring_url"),
-    *("referring_domain", "landing_page_url", "traffic_category", "traffic_source", "bid_keyword"),
-    *("search_text", "shared_id", "sub_id1", "sub_id2", "sub_id3", "cpc_bid", "payout"),
-    "unique_click",
+    *("id", "campaign_id", "profile_id", "ip_address", "event_date", "media_id", "ad_id"),
+    *("ad_type", "product_sku", "ad_campaign", "ad_group", "keyword", "match_type", "channel"),
+    *("deal_name", "deal_type", "deal_scope", "customer_area", "customer_city"),
+    *("customer_region", "customer_country", "device_type", "device_family", "browser", "os"),
+    *("referring_url", "referring_domain", "landing_page_url", "traffic_category"),
+    *("traffic_source", "bid_keyword", "search_text", "shared_id", "sub_id1", "sub_id2"),
+    *("sub_id3", "cpc_bid", "payout", "unique_click"),
 )
 
 # Half of the SHA-256: two of 10^12 clicks share it with a chance of one in 10^14.
@@ -104,7 +95,7 @@ class ReadExport:
         """
         figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
         try:
-            for row in rows(self.export.file):
+            for row in rows(self.export.file.content):
                 record = self._clicks.record(row)
                 figures[record["campaign_id"] or "", record["ad_id"] or ""].add(record)
                 yield record
@@ -140,7 +131,7 @@ class ClickStream(ImpactStream):
         try:
             return Days.of_bookmark(self.stream_state, start=start)
         except (TypeError, ValueError):
-            raise ConfigValidationError(
+            raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds no day that can be read."
             ) from None
 
@@ -188,13 +179,10 @@ class ClickExports(ClickStream):
         yield from ()
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
-        try:
-            yield from self.read()
-        except AccessDenied as error:
-            scope = self.download_scope if isinstance(error, DownloadDenied) else self.scope
-            names = " and ".join(each.name for each in (self, *self.children) if each.selected)
-            self._tap.leave_out(names, scope, error)
+    def leave_out(self, error: AccessDenied) -> None:
+        scope = self.download_scope if isinstance(error, DownloadDenied) else self.scope
+        names = " and ".join(each.name for each in (self, *self.children) if each.selected)
+        self._tap.leave_out(names, scope, error)
 
     @property
     def children(self) -> list[ExportedStream]:
@@ -210,7 +198,7 @@ class ClickExports(ClickStream):
         try:
             ledger = Ledger.of_bookmark(self.stream_state, today=now.date())
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise ConfigValidationError(
+            raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds jobs that cannot be read."
             ) from None
         ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days}
@@ -233,7 +221,7 @@ class ClickExports(ClickStream):
         left = {*days}
         for export in exports.arriving(days):
             left.discard(export.day)
-            with closing(export.file):
+            with closing(export.file.content):
                 read = ReadExport(export, clicks)
                 for child in self.children:
                     held = child.held(start)
@@ -276,7 +264,7 @@ class ClickExports(ClickStream):
                 self.stream_state.setdefault("first_day", default.isoformat())
             )
         except (TypeError, ValueError):
-            raise ConfigValidationError(
+            raise FatalSyncError(
                 f"State: first_day of {self.name} is no day that can be read."
             ) from None
 
@@ -289,8 +277,8 @@ class ClickExports(ClickStream):
             "completed_at": iso(export.completed) if export.completed else None,
             "rows": sum(each.clicks for each in read.figures.values()),
             "unique_rows": sum(each.unique_clicks for each in read.figures.values()),
-            "bytes": export.size,
-            "format": file_format(export.file),
+            "bytes": export.file.size,
+            "format": file_format(export.file.content),
         } | self.connection
 
 
