@@ -1,0 +1,142 @@
+"""The rows of an export's file: the same whichever shape it has."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_impact import export_files
+from tap_impact.export_files import UnreadableFile, rows
+from tap_impact.sandbox.files import click_file
+from tap_impact.sandbox.switches import CHOICES, Switches
+from tap_impact.streams.clicks import Clicks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import SandboxFactory
+
+ROW = {"Id": "a", "EventDate": "2026-06-01T10:00:00-07:00", "AdId": "7"}
+
+texts = st.text(st.sampled_from('ab"\\{}[],: \n\u00e9'), max_size=8)
+values = st.recursive(
+    texts | st.none() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+documents = st.lists(
+    st.dictionaries(texts, values, max_size=4).map(lambda row: {"EventDate": "x"} | row)
+)
+
+
+def read(content: bytes | str) -> list[dict[str, Any]]:
+    return list(rows(io.BytesIO(content.encode() if isinstance(content, str) else content)))
+
+
+SHAPES: dict[str, Callable[[list[Any]], str]] = {
+    "list": json.dumps,
+    "object": lambda rows: json.dumps({"Clicks": rows}),
+    "with page keys": lambda rows: json.dumps({"@total": "9", "Rows": rows, "@x": [{}, {}]}),
+    "wrapped twice": lambda rows: json.dumps({"Clicks": {"Click": rows}}),
+    "pretty": lambda rows: json.dumps({"Clicks": rows}, indent=1),
+    "lines": lambda rows: "".join(json.dumps(row) + "\n" for row in rows),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=50)
+@given(document=documents, block=st.integers(1, 40))
+def test_rows_come_as_a_parser_of_the_whole_file_sees_them(
+    shape: str, document: list[dict[str, Any]], block: int
+) -> None:
+    with patch.object(export_files, "BLOCK", block):
+        assert read(SHAPES[shape](document)) == document
+
+
+def test_the_sandbox_writes_the_same_clicks_in_each_shape(sandbox: SandboxFactory) -> None:
+    running = sandbox(clicks_per_day=300)
+    day, now = date(2026, 6, 20), running.at
+    files = [
+        b"".join(click_file(running.world.clicks(day, now), result_format, switches))
+        for result_format, switches in [
+            ("CSV", Switches()),
+            *(
+                ("JSON", Switches(export_shape=shape, export_nesting=nesting))
+                for shape in CHOICES["export_shape"]
+                for nesting in CHOICES["export_nesting"]
+            ),
+        ]
+    ]
+    first, *others = ([Clicks.record_map.record(row) for row in read(file)] for file in files)
+    assert len(first) > 200
+    assert any(record["sub_id1"] for record in first)
+    assert any(record["keyword"] for record in first)
+    assert {record["campaign_name"] for record in first} != {None}
+    assert not any(record["additional_fields"] for record in first)
+    for other in others:
+        assert other == first
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        " \n",
+        "{}",
+        "[]",
+        '{"Clicks":[]}',
+        '{"Clicks":null}',
+        '{"@total":"0","@nextpageuri":""}',
+        '"Id","EventDate"\r\n',
+    ],
+)
+def test_a_day_without_clicks(content: str) -> None:
+    assert read(content) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(json.dumps({"Clicks": [ROW, ROW]})[:-2], id="no end"),
+        pytest.param(json.dumps({"Clicks": [ROW, ROW]})[:-9], id="end inside of a row"),
+        pytest.param(json.dumps([ROW, ROW]) + "x", id="more than an end"),
+        pytest.param(json.dumps([ROW, ROW]) + json.dumps([ROW]), id="two documents"),
+        pytest.param(json.dumps([ROW, 7]), id="no row"),
+        pytest.param(json.dumps({"Message": "no"}), id="no list"),
+        pytest.param(json.dumps({"Clicks": {"a": 1}}), id="another object"),
+        pytest.param(json.dumps(ROW) + "\n" + json.dumps(ROW)[:-4], id="line cut"),
+        pytest.param('"Id","EventDate"\r\n"a"\r\n', id="narrow line"),
+        pytest.param('"Id","EventDate"\r\n"a","b', id="quote that does not end"),
+        pytest.param("no such file", id="text"),
+        pytest.param("<html></html>", id="page"),
+        pytest.param(b'"Id","EventDate"\r\n"\xff","b"', id="not UTF-8"),
+    ],
+)
+def test_what_is_not_whole_is_refused(content: str | bytes) -> None:
+    with pytest.raises(UnreadableFile):
+        read(content)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
+    for content in (json.dumps([ROW]), json.dumps(ROW), "Id,EventDate,AdId\na,b,7\n"):
+        assert read(b"\xef\xbb\xbf" + content.encode())[0]["AdId"] == "7"
+
+
+def test_nothing_of_a_nested_part_is_dropped() -> None:
+    nested = {"PartnerRelated": [{"SubId1": "a"}, {"SubId1": "b"}], "BrandRelated": ["odd"]}
+    assert read(json.dumps([ROW | nested])) == [
+        ROW | {"SubId1": "a", "PartnerRelated": [{"SubId1": "b"}], "BrandRelated": ["odd"]}
+    ]
+
+
+def test_numbers_keep_their_digits() -> None:
+    (row,) = read('[{"EventDate":"x","Payout":0.100000000000000000001}]')
+    assert row["Payout"] == Decimal("0.100000000000000000001")
