@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tap_impact.sandbox.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parent.parent
 WORLD_OPTIONS = {
     "seed",
     "actions_per_day",
@@ -70,6 +72,22 @@ def database_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     assert started.exit_code == 0, started.output
     yield port
     CliRunner().invoke(database.cli, ["stop", *options])
+
+
+@pytest.fixture(scope="session")
+def as_published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which pip takes the package's published name for a wheel of this tree.
+
+    This tree itself is out of Python's sight there.
+    """
+    folder = tmp_path_factory.mktemp("published")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--wheel-dir", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    constraint = folder / "constraints.txt"
+    constraint.write_text(f"tap-impact-partner @ {wheel.as_uri()}\n")
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return outside | {"PIP_CONSTRAINT": str(constraint)}
 
 
 class Warehouse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -148,28 +147,13 @@ def test_the_local_hub_knows_this_plugin_and_no_other() -> None:
             answer(f"{plugins}/extractors/tap-other--partner")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it would be published."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--wheel-dir", folder, ROOT], check=True)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
 @pytest.mark.parametrize("source", ["file", "hub"])
 def test_meltano_adds_it_and_it_runs(
-    source: str, wheel: Path, sandbox: SandboxFactory, tmp_path: Path
+    source: str, as_published: dict[str, str], sandbox: SandboxFactory, tmp_path: Path
 ) -> None:
-    """An empty project; the published name stands for the wheel that was just built."""
     impact = sandbox()
     (tmp_path / "meltano.yml").write_text("project_id: new\nplugins: {}\n")
-    constraint = tmp_path / "constraints.txt"
-    constraint.write_text(f"{listed()['pip_url']} @ {wheel.as_uri()}\n")
-    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment = outside | {
-        "PIP_CONSTRAINT": str(constraint),
+    environment = as_published | {
         "MELTANO_VENV_BACKEND": "virtualenv",
         "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
         "TAP_IMPACT_END_DATE": impact.at.isoformat(),
