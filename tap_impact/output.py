@@ -38,9 +38,12 @@ class Output(MsgSpecWriter):
             OutputLost: The reader is gone, or the disk is full.
         """
         try:
-            # A handler that raises inside a large write would lose the rest of it.
-            with self._interruption.held():
-                sys.stdout.buffer.write(lines)
+            # A handler that raises inside a large write would lose the rest of it; unbuffered
+            # (PYTHONUNBUFFERED), any signal makes a write to a pipe end early.
+            with self._interruption.held(), memoryview(lines) as rest:
+                written = 0
+                while written < len(rest):
+                    written += sys.stdout.buffer.write(rest[written:])
                 sys.stdout.buffer.flush()
         except OSError as error:
             discard_output()
