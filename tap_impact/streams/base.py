@@ -246,22 +246,26 @@ class ListStream(ImpactStream):
         """The rows of a list page by page, each at least once.
 
         A list that changes while it is read shifts the rows of the pages to come. Fewer distinct
-        rows than its first page announced means that some were passed over: it is read once more.
+        rows than its first page announced means that some were passed over. So may pages that
+        announce different totals, where rows that came hide those that were passed over. It is
+        read once more then.
 
         Raises:
             FatalAPIError: It came short again.
         """
         row_type = self.record_map.row_type if self.encoder else None
-        for _ in range(2):
-            announced = None
+        for moved_before in (False, True):
+            announced: list[int] = []
             seen: set[str] = set()
             for page in self.client.pages(self.path, params, self.data_key, row_type=row_type):
-                announced = page.total if announced is None else announced
+                announced.append(page.total)
                 seen.update(self.record_map.identities(page.rows))
                 yield page.rows
-            if len(seen) >= (announced or 0):
+            moved = len({*announced}) > 1
+            if len(seen) >= announced[0] and (moved_before or not moved):
                 return
-            came = f"impact.com announced {announced} rows and gave {len(seen)}"
+            totals = " then ".join(map(str, dict.fromkeys(announced)))
+            came = f"impact.com announced {totals} rows and gave {len(seen)}"
             self.logger.warning("%s: %s. Reading them once more.", self.name, came)
         raise FatalAPIError(f"{self.name}: {came}, twice. State is safe: run again.")
 
