@@ -17,6 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerS
 from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_impact.client import AccessDenied, ImpactClient
@@ -210,7 +211,7 @@ class TapImpact(Tap):
                 config=config.config if config else {},
                 parse_env_config=bool(config and config.parse_env),
                 state=json_of(state, "--state"),
-                catalog=json_of(catalog, "--catalog"),
+                catalog=catalog_of(catalog),
             )
             tap.sync_all()
         except Interrupted as end:
@@ -218,7 +219,10 @@ class TapImpact(Tap):
                 "Ended by %s. State is safe: the next run goes on from it.", end.signal
             )
             raise
-        except (ConfigValidationError, click.ClickException):
+        except ConfigValidationError as error:
+            cls.logger.error(" ".join(error.errors))  # noqa: TRY400
+            sys.exit(1)
+        except click.ClickException:
             raise
         except SingerSDKError as error:
             cls.logger.error(error)  # noqa: TRY400
@@ -246,6 +250,15 @@ def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise click.ClickException(f"{option} is JSON, but not an object.")
     return content
+
+
+def catalog_of(file: IO[str] | None) -> Catalog | None:
+    """The catalog that a file holds; None if none was named."""
+    content = json_of(file, "--catalog")
+    try:
+        return None if content is None else Catalog.from_dict(content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise click.ClickException(f"--catalog is not a catalog: {error!r}") from None
 
 
 def unforeseen(error: Exception) -> str:
