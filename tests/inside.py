@@ -1,0 +1,68 @@
+"""Running the tap inside the test's process: waits are pretended, and a run takes a moment."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import signal
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from singer_sdk.logging import ConsoleFormatter
+from singer_sdk.plugin_base import _ConfigInput
+
+from tap_impact.interruption import Interruption
+from tap_impact.tap import TapImpact
+from tests.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_inside(
+    config: dict[str, Any],
+    *,
+    state: dict[str, Any] | None = None,
+    catalog: dict[str, Any] | None = None,
+    sleep: Callable[[float], object] = lambda _: None,
+    log_level: int = logging.INFO,
+) -> Run:
+    """Do what the command does; `sleep` is told how long it would wait."""
+    written = io.BytesIO()
+    stdout = io.TextIOWrapper(written, write_through=True)
+    stderr = io.StringIO()
+    log = logging.StreamHandler(stderr)
+    log.setFormatter(ConsoleFormatter())
+    root = logging.getLogger()
+    levels = {name: logging.getLogger(name).level for name in ("root", "urllib3")}
+    handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    exit_code = 0
+    root.addHandler(log)
+    root.setLevel(log_level)
+    try:
+        with (
+            redirect_stdout(stdout),
+            mock.patch.object(Interruption, "sleep", lambda _, seconds: sleep(seconds)),
+        ):
+            TapImpact.invoke(
+                config=_ConfigInput(dict(config)),
+                state=text(state),
+                catalog=text(catalog),
+            )
+    except SystemExit as end:
+        exit_code = int(end.code or 0)
+    finally:
+        root.removeHandler(log)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+    return Run(written.getvalue().decode(), stderr.getvalue(), exit_code)
+
+
+def text(content: dict[str, Any] | None) -> io.StringIO | None:
+    return None if content is None else io.StringIO(json.dumps(content))

@@ -1,0 +1,60 @@
+"""Nights in which nearly a third of all requests fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from tap_impact.client import TRIES
+from tap_impact.sandbox.faults import Chaos
+from tests.inside import run_inside
+from tests.runs import catalog
+from tests.tables import Tables, load
+from tests.test_resume import ALL_STREAMS, impact, settings, unbroken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_impact.sandbox.server import SeenRequest
+
+SEEDS = 30
+SHARE = 0.3
+MOST_RUNS = 10
+CLICKS = {"click_exports", "clicks", "daily_clicks"}
+
+
+def asked(requests: Iterable[SeenRequest]) -> Counter[tuple[str, ...]]:
+    """How often each question was asked, and not put off by a limit; looking after jobs aside."""
+    return Counter(
+        (seen.resource, seen.path, *(f"{name}={value}" for name, value in seen.query.items()))
+        for seen in requests
+        if seen.resource != "Jobs" and seen.status != HTTPStatus.TOO_MANY_REQUESTS
+    )
+
+
+def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows() -> None:
+    expected, _ = unbroken()
+    struck = 0
+    for seed in range(SEEDS):
+        tables: Tables = {}
+        state: dict[str, Any] | None = None
+        with impact(faults=Chaos(seed, SHARE)) as sandbox:
+            for _ in range(MOST_RUNS):
+                done = len(sandbox.requests)
+                run = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+                assert run.exit_code in {0, 1}
+                assert "defect" not in run.stderr
+                state = load(tables, run, whole=run.exit_code == 0) or state
+                for question, times in asked(sandbox.requests[done:]).items():
+                    assert times <= (1 if question[0] == "ClickExport" else TRIES), question
+                if tables == expected:
+                    break
+                # Clicks alone end well without all that there is: another run goes on with them.
+                if run.exit_code == 0:
+                    short = {name for name, rows in expected.items() if tables.get(name) != rows}
+                    assert short <= CLICKS, f"seed {seed}"
+            assert tables == expected, f"seed {seed}"
+            assert len(sandbox.jobs.all) == len(expected["click_exports"])
+            struck += sum(bool(seen.fault) for seen in sandbox.requests)
+    assert struck > SEEDS * 5

@@ -1,0 +1,562 @@
+"""What a person sees when something goes wrong, and how the run goes on or ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import subprocess
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from tap_impact.client import ImpactClient, RateLimited
+from tap_impact.sandbox import faults
+from tap_impact.sandbox.faults import ABSENT, ALWAYS
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.switches import SCOPES
+from tap_impact.sandbox.world import World
+from tests.inside import run_inside
+from tests.runs import COMMAND, Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_impact.sandbox.faults import Fault
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+WORLD = World(seed="faults", actions_per_day=1, opened=date(2026, 5, 1))
+STREAMS = ("account", "campaigns", "actions", "action_updates")
+CONFIG = {"start_date": "2026-06-01", "end_date": NOW.isoformat()}
+FOREVER = {"times": ALWAYS}
+
+
+@dataclass(frozen=True)
+class Night:
+    """A sync of an impact.com that has its troubles, and what comes of it."""
+
+    says: str
+    """What the log says; an ellipsis stands for anything. The README explains it."""
+    spoilt: Sequence[Fault] = ()
+    exit_code: int = 0
+    tries: int | None = None
+    """How many requests the spoilt resource got."""
+    lost: tuple[str, ...] = ()
+    """Streams that are not loaded."""
+    switches: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] | None = None
+
+
+def passing(says: str, fault: Fault, **others: Any) -> Night:
+    """A fault of the second request for actions' first page, which the next try gets past."""
+    return Night(says, [fault.at("Actions")], tries=2, **others)
+
+
+NIGHTS = {
+    "401": Night(
+        "impact.com answered 401 to …: the account SID or the auth token is wrong, expired, or of "
+        "another account.",
+        [faults.status(401).at("Actions", **FOREVER)],
+        exit_code=1,
+        tries=1,
+        lost=("actions", "action_updates"),
+    ),
+    "403, required": Night(
+        "… is left out. impact.com answered 403 to …: the token may not use it. Tick the scope … "
+        "for the token in impact.com",
+        exit_code=1,
+        lost=("actions",),
+        switches={"scopes": SCOPES - {"Retrieve actions"}},
+    ),
+    "403, required, at the end": Night(
+        "Streams without the scope that they need: …. The others are complete.",
+        exit_code=1,
+        lost=("actions",),
+        switches={"scopes": SCOPES - {"Retrieve actions"}},
+    ),
+    "403, optional": Night(
+        "… is left out. impact.com answered 403 to …: the token may not use it. Tick the scope … "
+        "for the token in impact.com",
+        lost=("campaigns",),
+        switches={"scopes": SCOPES - {"Retrieve campaigns"}},
+    ),
+    "429, Retry-After": passing(
+        "impact.com answered 429 to …: a limit ran out. Going on in … s.", faults.limited()
+    ),
+    "429, RateLimit-Reset": passing(
+        "impact.com answered 429 to …: a limit ran out. Going on in … s.",
+        faults.limited("RateLimit-Reset", 9),
+    ),
+    "429, no header": passing(
+        "impact.com answered 429 to …: a limit ran out. Going on in … s.", faults.limited(None)
+    ),
+    "429 for longer than allowed": Night(
+        "… It is renewed in … s, and rate_limit_wait_seconds allows to wait … s in all. State is "
+        "safe: run again later.",
+        [faults.limited(seconds=86_400).at("Actions", **FOREVER)],
+        exit_code=1,
+        tries=1,
+        lost=("actions", "action_updates"),
+    ),
+    "429 without end": Night(
+        "… It is renewed in … s, and rate_limit_wait_seconds allows to wait … s in all. State is "
+        "safe: run again later.",
+        [faults.limited(None).at("Actions", **FOREVER)],
+        exit_code=1,
+        tries=7,
+        lost=("actions", "action_updates"),
+    ),
+    **{
+        f"{status}": passing(
+            "impact.com answered 5… to …. Trying again in … s (try … of 7).",
+            faults.status(status),
+        )
+        for status in (500, 502, 503, 504, 520)
+    },
+    "reset": passing("impact.com could not be reached, or hung up, asked for …", faults.reset()),
+    "reset midway": passing("Trying again in … s (try … of 7).", faults.reset_midway()),
+    "truncated": passing("impact.com cut its answer off, asked for …", faults.truncated()),
+    "broken gzip": passing(
+        "impact.com sent an answer that cannot be unzipped, asked for …", faults.broken_gzip()
+    ),
+    "held": passing(
+        "impact.com did not answer within … s, asked for …",
+        faults.held(),
+        config={"request_timeout_seconds": 1},
+    ),
+    "HTML": passing(
+        "impact.com answered … with something that is not JSON (text/html).", faults.html()
+    ),
+    "empty": passing("impact.com answered … with something that is not JSON", faults.empty()),
+    "ERROR": passing("impact.com answered …: Something went wrong", faults.error_with_200()),
+    "no page": passing(
+        "impact.com answered … with JSON that is no page of …",
+        faults.Fault("no page", edits=lambda _: {"ok": True}),
+    ),
+    "a list of nothing known": passing(
+        "impact.com answered … with JSON that is no page of …",
+        faults.Fault("strings", edits=lambda page: page | {"Actions": ["x"]}),
+    ),
+    "503 without end": Night(
+        "… That was try 7 of 7. State is safe: run again later.",
+        [faults.status(503).at("Actions", **FOREVER)],
+        exit_code=1,
+        tries=7,
+        lost=("actions", "action_updates"),
+    ),
+    "reset without end": Night(
+        "… That was try 7 of 7. State is safe: run again later.",
+        [faults.reset().at("Actions", **FOREVER)],
+        exit_code=1,
+        tries=7,
+        lost=("actions", "action_updates"),
+    ),
+    "an unreadable date": Night(
+        "…: field … of row … cannot be read. Nothing was skipped and state is safe.",
+        [faults.field_of_row("EventDate", "soon", row=1).at("Actions")],
+        exit_code=1,
+    ),
+    "an unreadable number": Night(
+        "…: field … of row … cannot be read. Nothing was skipped and state is safe.",
+        [faults.field_of_row("Payout", "12,5x").at("Actions")],
+        exit_code=1,
+    ),
+    "rows vanish meanwhile": Night(
+        "…: impact.com announced … rows and gave …. Reading them once more.",
+        [faults.shifted(3).at("Actions", after=1)],
+        switches={"largest_page": 10},
+    ),
+    "a total that lies": Night(
+        "…: impact.com announced … rows and gave …, twice. State is safe: run again.",
+        [faults.envelope("@total", "99").at("Actions", **FOREVER)],
+        exit_code=1,
+    ),
+    "a total of 0": Night(
+        "…: history … rows. … of … windows done.",
+        [faults.envelope("@total", "0").at("Actions", **FOREVER)],
+    ),
+    "no total": Night(
+        "…: history … rows. … of … windows done.",
+        [faults.envelope("@total", ABSENT).at("Actions", **FOREVER)],
+    ),
+    "another host": Night(
+        "impact.com named a next page outside its API (…), which was not asked.",
+        [faults.envelope("@nextpageuri", "http://127.0.0.2:9/x").at("Actions")],
+        exit_code=1,
+        tries=1,
+        lost=("action_updates",),
+    ),
+    "another host, in short": Night(
+        "impact.com named a next page outside its API (…), which was not asked.",
+        [faults.envelope("@nextpageuri", "//127.0.0.2:9/x").at("Actions")],
+        exit_code=1,
+        tries=1,
+        lost=("action_updates",),
+    ),
+    "a new field": Night(
+        "…: impact.com sends fields that this version does not know; they are kept under …",
+        [faults.field_of_row("Brandnew", "1").at("Actions")],
+    ),
+    "a new state": Night(
+        "…: history … rows. … of … windows done.",
+        [faults.field_of_row("State", "PAID").at("Actions")],
+    ),
+    **{
+        f"next page is {name}": Night(
+            "…: history … rows. … of … windows done.",
+            [faults.envelope("@nextpageuri", value).at("Actions", **FOREVER)],
+        )
+        for name, value in {"empty": "", "null": None, "absent": ABSENT}.items()
+    },
+    "nothing found": Night(
+        "…: nothing found from … to …. Usual reasons: …",
+        config={"campaign_ids": ["999"]},
+        lost=("actions", "action_updates"),
+    ),
+    "settings": Night(
+        "Settings: …",
+        exit_code=1,
+        config={"page_size": "many", "currency": "dollars"},
+        lost=STREAMS,
+    ),
+    "a bookmark by hand": Night(
+        "State: the bookmark of … holds no date that can be read.",
+        exit_code=1,
+        state={"bookmarks": {"actions": {"replication_key_value": "soon"}}},
+        lost=("actions", "action_updates"),
+    ),
+    "a bookmark of another shape": Night(
+        "State: the bookmark of … is not an object.",
+        exit_code=1,
+        state={"bookmarks": {"actions": []}},
+        lost=STREAMS,
+    ),
+    "a limit comes near": Night(
+        "… of … requests an hour are left; they are spread over the … s until the limit is "
+        "renewed.",
+        switches={"hourly_detail": 3},
+        config={"start_date": "2026-01-01"},
+    ),
+}
+
+
+def spend(night: Night) -> tuple[Run, Sandbox]:
+    switches = {"hourly_detail": 10**6, "hourly_other": 10**6} | night.switches
+    with Sandbox(WORLD, at=NOW, faults=night.spoilt, **switches) as sandbox:
+        run = run_inside(
+            sandbox.settings() | CONFIG | night.config,
+            catalog=catalog(*STREAMS),
+            state=night.state,
+            sleep=sandbox.advance,
+        )
+    return run, sandbox
+
+
+def said(template: str, log: str) -> bool:
+    """Whether a line of a log is a message with any texts in place of its ellipses."""
+    pattern = ".+".join(map(re.escape, template.split("…")))
+    return any(re.search(pattern, line) for line in log.splitlines())
+
+
+@pytest.mark.parametrize("night", NIGHTS.values(), ids=NIGHTS.keys())
+def test_a_night(night: Night) -> None:
+    run, sandbox = spend(night)
+    assert said(night.says, run.stderr), run.stderr
+    assert run.exit_code == night.exit_code, run.stderr
+    assert "Traceback" not in run.stderr
+    if night.tries:
+        asked = [seen for seen in sandbox.requests if seen.resource == "Actions"]
+        assert len(asked) == night.tries
+    for stream in STREAMS:
+        if stream in night.lost or night.exit_code == 0:
+            assert bool(run.records(stream)) == (stream not in night.lost), stream
+
+
+def ids(run: Run) -> set[str]:
+    return {record["id"] for record in run.records("actions")}
+
+
+def truth() -> set[str]:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = WORLD.actions(NOW)
+    return {row["Id"] for row in rows if datetime.fromisoformat(row["EventDate"]) >= start}
+
+
+def arrival(body: dict[str, Any]) -> dict[str, Any]:
+    """A page with one row more, just posted."""
+    first = body["Actions"][0]
+    return body | {"Actions": [*body["Actions"], first | {"Id": "2001.1.1"}]}
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize("shift", [1, 3, -1, -3])
+@pytest.mark.parametrize("came", [False, True])
+def test_a_list_that_changes_while_it_is_read_is_loaded_whole(
+    page: int,
+    shift: int,
+    came: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    spoilt = [faults.shifted(shift).at("Actions", after=page)]
+    if came:
+        after = page + 1 if page == 1 else 0
+        spoilt.append(faults.Fault("arrival", edits=arrival).at("Actions", after=after))
+    run, _ = spend(Night("", spoilt, switches={"largest_page": 8}))
+    assert run.exit_code == 0
+    assert ids(run) >= truth()
+
+
+def test_pages_that_go_round_in_a_circle_are_left() -> None:
+    def back(body: dict[str, Any]) -> dict[str, Any]:
+        return body | {"@nextpageuri": body["@firstpageuri"]}
+
+    spoilt = [faults.Fault("back", edits=back).at("Actions", times=ALWAYS)]
+    run, sandbox = spend(Night("", spoilt))
+    assert run.exit_code == 1
+    assert said("impact.com names a page of … as its own successor.", run.stderr)
+    assert sum(seen.resource == "Actions" for seen in sandbox.requests) < 5
+
+
+@pytest.mark.parametrize("shape", [faults.one_object(), faults.wrapped()])
+def test_a_list_in_another_shape_is_read(shape: Fault) -> None:
+    run, _ = spend(Night("", [shape.at("Campaigns")]))
+    expected, _ = spend(Night(""))
+    for campaign in expected.records("campaigns"):
+        assert campaign in run.records("campaigns")
+
+
+# -- how fast, as a limit comes near -------------------------------------------------------------
+
+
+def client(sandbox: Sandbox, log: list[str], rate_limit_wait_seconds: int = 3600) -> ImpactClient:
+    """A client whose waits move the sandbox's clock, and whose clock is that one."""
+    logger = logging.Logger("limits")  # noqa: LOG001 - of this test alone
+    logger.addHandler(Listener(log))
+    return ImpactClient(
+        api_url=sandbox.url,
+        account_sid=WORLD.account_sid,
+        auth_token=WORLD.auth_token,
+        api_version=16,
+        user_agent="test",
+        timeout_seconds=30,
+        logger=logger,
+        sleep=sandbox.advance,
+        clock=lambda: sandbox.at.timestamp(),  # noqa: PLW0108 - the clock moves
+        rate_limit_wait_seconds=rate_limit_wait_seconds,
+    )
+
+
+class Listener(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def test_a_limit_is_not_run_into() -> None:
+    log: list[str] = []
+    with Sandbox(WORLD, at=NOW, hourly_other=200) as sandbox:
+        asking = client(sandbox, log)
+        for _ in range(450):
+            asking.get("/Campaigns")
+        assert {seen.status for seen in sandbox.requests} == {200}
+        hours = Counter(seen.at.hour for seen in sandbox.requests)
+    assert [*hours.values()] == [200, 200, 50]
+    assert len(log) == 2
+    assert "10 of 200 requests an hour are left" in log[0]
+
+
+def test_threads_share_what_is_left_of_a_limit() -> None:
+    """Their pretended waits do not pass side by side, so that a few may meet at the very end."""
+    with Sandbox(WORLD, at=NOW, hourly_other=200) as sandbox:
+        asking = client(sandbox, [])
+        with ThreadPoolExecutor(4) as pool:
+            answers = [*pool.map(lambda _: asking.get("/Campaigns"), range(450))]
+        statuses = Counter(seen.status for seen in sandbox.requests)
+    assert len(answers) == statuses[200] == 450
+    assert statuses[429] <= 2 * 3
+
+
+def test_the_last_requests_of_an_hour_are_a_minute_apart() -> None:
+    with Sandbox(WORLD, at=NOW, hourly_other=200) as sandbox:
+        asking = client(sandbox, [])
+        for _ in range(201):
+            asking.get("/Campaigns")
+        gaps = [
+            (later.at - sooner.at).total_seconds() for sooner, later in pairwise(sandbox.requests)
+        ]
+    assert gaps[:190] == [0] * 190
+    assert gaps[190:199] == [60] * 9
+    assert sandbox.requests[-1].at == NOW.replace(hour=7, minute=0, second=1)
+
+
+def test_a_limit_that_is_renewed_too_late_is_used_up_at_once() -> None:
+    log: list[str] = []
+    with Sandbox(WORLD, at=NOW, hourly_other=40) as sandbox:
+        asking = client(sandbox, log, rate_limit_wait_seconds=600)
+        for _ in range(40):
+            asking.get("/Campaigns")
+        with pytest.raises(RateLimited, match="State is safe"):
+            asking.get("/Campaigns")
+        assert sandbox.at == NOW
+    assert not log
+
+
+def test_a_limit_that_ran_out_leaves_the_state_of_the_last_whole_window() -> None:
+    night = Night(
+        "",
+        switches={"hourly_detail": 2},
+        config={"start_date": "2026-01-01", "rate_limit_wait_seconds": 0},
+    )
+    run, sandbox = spend(night)
+    assert run.exit_code == 1
+    assert said("… It is renewed in 3000 s, and rate_limit_wait_seconds allows …", run.stderr)
+    assert run.state["bookmarks"]["actions"]["history_since"] == "2026-04-03T06:10:00Z"
+    assert sandbox.at == NOW
+
+
+# -- how a run ends ------------------------------------------------------------------------------
+
+
+def started(sandbox: Sandbox, folder: Path, stdout: Any) -> subprocess.Popen[bytes]:
+    config, streams = folder / "config.json", folder / "catalog.json"
+    config.write_text(json.dumps(sandbox.settings() | CONFIG))
+    streams.write_text(json.dumps(catalog(*STREAMS)))
+    command = [str(COMMAND), "--config", str(config), "--catalog", str(streams)]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def test_a_signal_in_the_middle_of_a_line_lets_it_be_whole(tmp_path: Path) -> None:
+    """The line is longer than the pipe, so its second half waits for the reader."""
+    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account")
+    with (
+        Sandbox(WORLD, at=NOW, faults=[long]) as sandbox,
+        started(sandbox, tmp_path, stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdout
+        begun = process.stdout.readline() + process.stdout.read(1000)
+        assert b'"RECORD"' in begun
+        process.send_signal(signal.SIGTERM)
+        lines = (begun + process.stdout.read()).splitlines(keepends=True)
+        assert process.wait() == 143
+    assert lines[-1].endswith(b"}\n")
+    assert len(json.loads(lines[-1])["record"]["name"]) == 1_000_000
+
+
+def test_a_second_signal_does_not_wait_for_a_reader_that_is_stuck(tmp_path: Path) -> None:
+    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account")
+    with (
+        Sandbox(WORLD, at=NOW, faults=[long]) as sandbox,
+        started(sandbox, tmp_path, stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.read(1)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        assert process.returncode == 130
+
+
+def test_a_reader_that_ends_is_one_message(tmp_path: Path) -> None:
+    with (
+        Sandbox(WORLD, at=NOW) as sandbox,
+        started(sandbox, tmp_path, stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert said(READER_ENDED, log.decode())
+    assert b"Traceback" not in log
+    assert b"Exception ignored" not in log
+
+
+def test_a_full_disk_is_one_message(tmp_path: Path) -> None:
+    with (
+        Sandbox(WORLD, at=NOW) as sandbox,
+        Path("/dev/full").open("wb") as full,
+        started(sandbox, tmp_path, stdout=full) as process,
+    ):
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert said(DISK_FULL, log.decode())
+    assert b"Traceback" not in log
+    assert b"Exception ignored" not in log
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_what_nobody_foresaw_is_one_message_without_content(level: str) -> None:
+    logging_level = logging.getLevelNamesMapping()[level.upper()]
+    with (
+        Sandbox(WORLD, at=NOW) as sandbox,
+        mock.patch.object(ImpactClient, "get", side_effect=KeyError("jane@example.com")),
+    ):
+        run = run_inside(
+            sandbox.settings() | CONFIG, catalog=catalog("account"), log_level=logging_level
+        )
+    assert run.exit_code == 1
+    assert said(UNFORESEEN, run.stderr)
+    assert "jane" not in run.stderr
+    assert ("in read" in run.stderr) == (level == "debug")
+
+
+# -- what a person hands in ----------------------------------------------------------------------
+
+
+def test_bad_settings_of_the_environment_are_named_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "ACCOUNT_SID": "IRx",
+        "PAGE_SIZE": "many",
+        "SETTLEMENT_LOOKBACK_DAYS": "",
+        "CURRENCY": "dollars",
+        "STREAM_MAPS": "{",
+    }.items():
+        monkeypatch.setenv(f"TAP_IMPACT_{name}", value)
+    run = run_tap({}, "--config=ENV")
+    assert run.exit_code == 1
+    (message,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
+    for name in ("auth_token", "page_size", "settlement_lookback_days", "currency", "stream_maps"):
+        assert f"{name}" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    [
+        ("--state", "[]", "--state is JSON, but not an object"),
+        ("--state", "\xff", "--state is not JSON"),
+        ("--state", '{"bookmarks": []}', "State: its bookmarks are not an object"),
+        ("--state", '{"bookmarks": null}', "State: its bookmarks are not an object"),
+        ("--catalog", "null", "--catalog is JSON, but not an object"),
+        ("--catalog", '{"streams": [{}]}', "--catalog is not a catalog"),
+        ("--catalog", '{"streams": 1}', "--catalog is not a catalog"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_message(
+    option: str, content: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "content.json"
+    path.write_bytes(content.encode("latin-1"))
+    run = run_tap({"account_sid": "IRx", "auth_token": "t"}, option, str(path))
+    assert run.exit_code == 1
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+# -- the README ----------------------------------------------------------------------------------
+
+READER_ENDED = "The messages cannot be written: what reads them has ended, its own log says why."
+DISK_FULL = "The messages cannot be written: No space left on device. State is safe: run again."
+UNFORESEEN = "… in …, line …. This is a defect of the tap; please report it …"

@@ -1,0 +1,133 @@
+"""Whatever request a run dies at, the next one goes on, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from datetime import UTC, date, datetime
+from functools import cache
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_impact.sandbox import faults
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.world import World
+from tests.inside import run_inside
+from tests.runs import COMMAND, Run, catalog, discovered
+from tests.tables import Tables, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tap_impact.sandbox.faults import Fault
+    from tap_impact.sandbox.server import SeenRequest
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+WORLD = World(seed="resume", actions_per_day=0.6, clicks_per_day=20, opened=date(2026, 5, 1))
+ALL_STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
+
+
+def impact(world: World = WORLD, **options: Any) -> Sandbox:
+    """An impact.com whose limits are far away; lists have several pages."""
+    plenty = {"hourly_detail": 10**6, "hourly_other": 10**6, "largest_page": 15}
+    return Sandbox(world, at=NOW, **{**plenty, **options})
+
+
+def settings(sandbox: Sandbox) -> dict[str, Any]:
+    return sandbox.settings() | {
+        "start_date": "2026-05-01",
+        "end_date": NOW.isoformat(),
+        "click_start_date": "2026-06-26",
+    }
+
+
+@cache
+def unbroken() -> tuple[Tables, int]:
+    """What a sync holds that nothing disturbed, and how many requests it took."""
+    tables: Tables = {}
+    with impact() as sandbox:
+        run = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS))
+        assert run.exit_code == 0, run.stderr
+        load(tables, run)
+        assert all(tables.values()), "a stream without rows shows nothing"
+        return tables, len(sandbox.requests) + len(sandbox.file_requests)
+
+
+def test_failing_at_any_request_and_going_on_gives_the_same_rows() -> None:
+    expected, requests = unbroken()
+    assert requests > 30
+    survived = []
+    for number in range(1, requests + 1):
+        tables: Tables = {}
+        with impact(faults=[faults.status(401).at(number=number)]) as sandbox:
+            broken = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS))
+            if broken.exit_code == 0:
+                survived.append(number)
+            state = load(tables, broken, whole=broken.exit_code == 0)
+            whole = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+            assert whole.exit_code == 0, whole.stderr
+            load(tables, whole)
+        assert tables == expected, f"after a failure at request {number}"
+    # The address of a file is asked for anew; all others stop the run.
+    assert len(survived) <= len(expected["click_exports"])
+
+
+class SignalAt:
+    """Sends the tap a signal the moment that it asks for the nth time."""
+
+    def __init__(self, number: int, signum: int) -> None:
+        self.number = number
+        self.signum = signum
+        self.started = Event()
+        self.pid = 0
+
+    def strike(self, seen: SeenRequest) -> Fault | None:
+        if seen.number == self.number:
+            self.started.wait()
+            os.kill(self.pid, self.signum)
+        return None
+
+    def run(self, sandbox: Sandbox, folder: Path) -> Run:
+        """Run the tap in a process of its own, to its end by the signal."""
+        config, streams = folder / "config.json", folder / "catalog.json"
+        config.write_text(json.dumps(settings(sandbox)))
+        streams.write_text(json.dumps(catalog(*ALL_STREAMS)))
+        with subprocess.Popen(
+            [COMMAND, "--config", config, "--catalog", streams],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            self.pid = process.pid
+            self.started.set()
+            stdout, stderr = process.communicate()
+        return Run(stdout, stderr, process.returncode)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize(
+    ("signum", "exit_code"),
+    [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)],
+    ids=["kill -9", "SIGTERM", "SIGINT"],
+)
+def test_a_signal_at_any_request_and_going_on_gives_the_same_rows(
+    signum: int, exit_code: int, share: float, tmp_path: Path
+) -> None:
+    expected, requests = unbroken()
+    ending = SignalAt(1 + int(requests * share), signum)
+    tables: Tables = {}
+    with impact(faults=ending) as sandbox:
+        ended = ending.run(sandbox, tmp_path)
+        assert ended.exit_code == exit_code
+        assert "Traceback" not in ended.stderr
+        assert signum == signal.SIGKILL or "State is safe" in ended.stderr
+        state = load(tables, ended, whole=False)
+        sandbox.spoil(())
+        whole = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+        assert whole.exit_code == 0, whole.stderr
+        load(tables, whole)
+    assert tables == expected
