@@ -16,13 +16,18 @@ from tap_impact.fields import ADDITIONAL_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_impact.fields import RecordMap, Row
+    from tap_impact.fields import Field, RecordMap, Row
 
 # What a stream map may make that JSON has no type for is written as text, as by the SDK.
-to_json = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+to_json = encoder.encode
+to_json_lines = encoder.encode_lines
 
 # Texts remembered for each kind of field: enough for what repeats, little enough for the memory.
 MOST_REMEMBERED = 5_000
+
+# How many values tell whether a column's repeat.
+SAMPLE = 50
 
 # Few enough rows for the processor's cache, enough to spread the cost of each step.
 ROWS_AT_ONCE = 1_000
@@ -46,6 +51,25 @@ class Remembered(dict[str, bytes]):
         return json
 
 
+class Column:
+    """How the values of one field become JSON."""
+
+    def __init__(self, field: Field, remembered: Remembered) -> None:
+        """Share with the fields of the same kind what is remembered."""
+        self.source = field.source
+        self._read_texts = field.read_texts
+        self._remembered = remembered
+
+    def json(self, values: Sequence[Any]) -> Iterable[bytes]:
+        """The JSON of each value's property, by whichever way is shorter."""
+        if self._read_texts and len({*values[:SAMPLE]}) > SAMPLE / 2:
+            try:
+                return to_json_lines(self._read_texts(values)).splitlines()
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                pass  # one is no text, or no text of this kind
+        return map(self._remembered.__getitem__, values)
+
+
 class RecordEncoder:
     """Makes rows the JSON of one stream's records.
 
@@ -64,23 +88,21 @@ class RecordEncoder:
         additional: Callable[[Mapping[str, Any]], dict[str, Any] | None],
     ) -> None:
         """Decide now what is the same for all rows."""
+        remembered = {field.read: Remembered(field.read) for field in record_map.fields}
+        self._columns = {
+            field.name: Column(field, remembered[field.read]) for field in record_map.fields
+        }
         self._sources = record_map.sources
         self._additional = additional
-        fields = {field.name: field for field in record_map.fields}
-        remembered = {field.read: Remembered(field.read) for field in record_map.fields}
-        self._columns: list[tuple[bytes, str, Callable[[Any], bytes]]] = []
+        self._pieces: list[tuple[bytes, str]] = []
         before = b"{"
         for name in selected:
             before += to_json(name) + b":"
             if name in constants:
-                before += to_json(constants[name])
+                before += to_json(constants[name]) + b","
             else:
-                field = fields.get(name)
-                source = field.source if field else ADDITIONAL_FIELDS
-                write = remembered[field.read].__getitem__ if field else to_json
-                self._columns.append((before, source, write))
-                before = b""
-            before += b","
+                self._pieces.append((before, name))
+                before = b","
         self._end = before.removesuffix(b",") + b"}"
 
     def encode(self, rows: Sequence[Row]) -> list[bytes]:
@@ -92,24 +114,31 @@ class RecordEncoder:
         """
         lines: list[bytes] = []
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            columns = self._read(some)
-            pieces: list[Iterable[bytes]] = []
-            for before, source, write in self._columns:
-                pieces += repeat(before), map(write, columns[source])
-            lines.extend(map(b"".join, zip(*pieces, repeat(self._end, len(some)), strict=False)))
+            lines += self.join(self.columns(rows[start : start + ROWS_AT_ONCE]))
         return lines
 
-    def _read(self, rows: Sequence[Any]) -> dict[str, Iterable[Any]]:
-        """The rows' values by the API's names of fields, and what these do not know."""
+    def columns(self, rows: Sequence[Any]) -> dict[str, Iterable[bytes]]:
+        """The JSON of the rows' values, by property; as for `encode`.
+
+        Raises:
+            ValueError, TypeError, ArithmeticError: as for `encode`; some only when it is read.
+        """
         by_row: Iterator[Iterable[Any]]
         if isinstance(rows[0], msgspec.Struct):
             by_row = map(msgspec.structs.astuple, rows)
-            additional: Iterable[Any] = repeat(None)
+            additional: Iterable[bytes] = repeat(b"null", len(rows))
         else:
             by_row = ([row.get(source) for source in self._sources] for row in rows)
-            additional = map(self._additional, rows)
-        columns: dict[str, Iterable[Any]] = dict(
-            zip(self._sources, zip(*by_row, strict=True), strict=True)
-        )
+            additional = map(to_json, map(self._additional, rows))
+        values = dict(zip(self._sources, zip(*by_row, strict=True), strict=True))
+        columns = {
+            name: column.json(values[column.source]) for name, column in self._columns.items()
+        }
         return columns | {ADDITIONAL_FIELDS: additional}
+
+    def join(self, columns: Mapping[str, Iterable[bytes]]) -> Iterator[bytes]:
+        """The JSON of records whose values, by property, are given as JSON."""
+        pieces: list[Iterable[bytes]] = []
+        for before, name in self._pieces:
+            pieces += repeat(before), columns[name]
+        return map(b"".join, zip(*pieces, repeat(self._end), strict=False))

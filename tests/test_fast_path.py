@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tests.runs import Run, catalog, run_tap
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tap_impact.fields import RecordMap
+    from tap_impact.fields import Field, RecordMap
     from tap_impact.sandbox.server import Sandbox
     from tests.conftest import SandboxFactory
 
@@ -29,6 +30,12 @@ STREAMS = ("account", "action_updates", "actions", "campaigns")
 RECORD_MAPS = [Account.record_map, Actions.record_map, ActionUpdates.record_map]
 RECORD_MAPS += [Campaigns.record_map]
 LASTING = ('{"type":"RECORD"', '{"type":"STATE"', '{"type":"ACTIVATE_VERSION"')
+READERS = {
+    field.read: field
+    for record_map in RECORD_MAPS
+    for field in record_map.fields
+    if field.read_texts
+}.values()
 NOW = re.compile('"time_extracted":"[^"]*"')
 
 PATHS = ("fast", "stream maps", "nested selection")
@@ -85,6 +92,32 @@ def test_columns_make_what_records_make_or_leave_it_to_them(
 ) -> None:
     record_map, rows = table
     assert fast_lines(record_map, rows) in (plain_lines(record_map, rows), None)
+
+
+TEXTS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", " ", "null", "NA", " n/a ", "a", "007", "-0.00", "1e5", "0.0000001", "1,234.5"]
+    ),
+    st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{1,7})?", fullmatch=True),
+    st.text(max_size=4),
+    st.datetimes(timezones=st.timezones()).map(lambda d: d.replace(microsecond=0).isoformat()),
+    st.from_regex(
+        r"202[0-9]-(0[1-9]|1[0-9])-[0-2][0-9]T[012][0-9]:[0-6][0-9]:[0-5][0-9][+-](0[0-9]|1[0-4]):[03]0",
+        fullmatch=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", READERS, ids=lambda field: field.read.__name__)
+@given(values=st.lists(TEXTS, max_size=3))
+def test_many_texts_are_read_as_one_by_one_or_not_at_all(
+    kind: Field, values: list[str | None]
+) -> None:
+    assert kind.read_texts
+    with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        many = kind.read_texts(values)
+        assert to_json(many) == to_json([kind.read(value) for value in values])
 
 
 @given(tables())

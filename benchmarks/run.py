@@ -1,0 +1,219 @@
+"""Measures the tap against the floor and a plain tap of the SDK, in pairs.
+
+    python -m benchmarks.run actions|memory|clicks-json|clicks-csv|start-up|postgres|jsonl
+        [--rows N] [--repeat N] [--target PATH]
+
+Other processes disturb wall time, so what is compared is CPU time: each round runs all
+candidates one after another, and the figure is the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks.rows import NOW
+from benchmarks.server import prepare
+from tap_impact.streams.actions import Actions
+from tap_impact.streams.base import CONNECTION_PROPERTIES
+from tap_impact.streams.clicks import Clicks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BIN = Path(sys.executable).parent
+MODULE = [sys.executable, "-m"]
+MIB = 1024
+
+
+class Cost(NamedTuple):
+    """What one process took: CPU and wall time in seconds, memory at its peak in MiB."""
+
+    cpu: float
+    wall: float
+    peak: float
+
+
+def cost(command: Sequence[str | Path], output: IO[bytes] | int = subprocess.DEVNULL) -> Cost:
+    """Run a process to its end."""
+    began = time.monotonic()
+    with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        log = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command} failed:\n{log.decode()}")
+    wall = time.monotonic() - began
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / MIB)
+
+
+@contextmanager
+def served(folder: Path, clicks: str = "clicks.json") -> Iterator[str]:
+    """Serve what was prepared; gives the URL."""
+    command = [*MODULE, "benchmarks.server", str(folder), clicks]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+def describe(folder: Path) -> None:
+    """Write down the fields of actions and clicks, and the schema of actions, for the others."""
+    for stream in (Actions, Clicks):
+        kinds: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for field in stream.record_map.fields:
+            kinds[field.read.__name__][field.name] = field.source
+        (folder / f"{stream.name}.kinds").write_text(json.dumps(kinds))
+    schema = Actions.record_map.json_schema()
+    schema["properties"] |= CONNECTION_PROPERTIES
+    (folder / "actions.schema").write_text(json.dumps(schema))
+
+
+def our_tap(folder: Path, url: str, stream: str, **settings: Any) -> list[str | Path]:
+    """The command that loads one stream by the tap."""
+    config = {
+        "account_sid": "IRbenchmark",
+        "auth_token": "none",
+        "api_url": url,
+        "start_date": "2026-05-31",
+        "end_date": NOW.isoformat(),
+        "click_start_date": "2026-06-28",
+    }
+    (folder / "config.json").write_text(json.dumps(config | settings))
+    discovered = subprocess.run([BIN / "tap-impact", "--discover"], capture_output=True, check=True)
+    catalog = json.loads(discovered.stdout)
+    for each in catalog["streams"]:
+        for entry in each["metadata"]:
+            if not entry["breadcrumb"]:
+                entry["metadata"]["selected"] = each["stream"] == stream
+    (folder / "catalog.json").write_text(json.dumps(catalog))
+    return [
+        BIN / "tap-impact",
+        "--config",
+        folder / "config.json",
+        "--catalog",
+        folder / "catalog.json",
+    ]
+
+
+def plain_tap(folder: Path, url: str) -> list[str | Path]:
+    """The command that loads actions by a plain tap of the SDK."""
+    (folder / "plain.json").write_text(json.dumps({"api_url": url, "folder": str(folder)}))
+    return [*MODULE, "benchmarks.plain_tap", "--config", folder / "plain.json"]
+
+
+def compare(candidates: dict[str, list[str | Path]], rows: int, repeat: int) -> dict[str, Cost]:
+    """Run the candidates in turns, and print the medians against the first."""
+    costs: dict[str, list[Cost]] = {name: [] for name in candidates}
+    for _ in range(repeat):
+        for name, command in candidates.items():
+            costs[name].append(cost(command))
+    medians = {name: Cost(*map(median, zip(*each, strict=True))) for name, each in costs.items()}
+    first = next(iter(costs))
+    print(f"{rows:,} rows, median of {repeat} rounds")
+    print(f"{'':16}{'CPU s':>8}{'rows/s':>10}{'peak MiB':>10}   CPU against the {first}")
+    for name, each in medians.items():
+        pairs = zip(costs[name], costs[first], strict=True)
+        ratio = median(mine.cpu / its.cpu for mine, its in pairs)
+        print(f"{name:16}{each.cpu:8.2f}{rows / each.cpu:10,.0f}{each.peak:10.0f}   {ratio:.2f}")
+    return medians
+
+
+def actions(folder: Path, rows: int, repeat: int) -> None:
+    """The floor, the tap and the plain tap, for actions."""
+    prepare(folder, actions=rows, clicks=0)
+    with served(folder) as url:
+        compare(
+            {
+                "floor": [*MODULE, "benchmarks.floor", folder, url, "actions"],
+                "tap-impact": our_tap(folder, url, "actions"),
+                "plain SDK tap": plain_tap(folder, url),
+            },
+            rows,
+            repeat,
+        )
+
+
+def memory(folder: Path, rows: int, repeat: int) -> None:
+    """The tap's peak for five windows of actions against one; 10 pages each at most."""
+    prepare(folder, actions=rows, clicks=0)
+    with served(folder) as url:
+        short = our_tap(folder, url, "actions")
+        longer = folder / "longer"
+        longer.mkdir()
+        long = our_tap(longer, url, "actions", start_date="2025-12-01")
+        once, often = (
+            median(cost(command).peak for _ in range(repeat)) for command in (short, long)
+        )
+        print(f"peak of {rows:,} rows: {once:.0f} MiB; of five times as many: {often:.0f} MiB")
+
+
+def clicks(folder: Path, rows: int, repeat: int, kind: str) -> None:
+    """The floor and the tap, for clicks of a format; and the tap's peak for few clicks."""
+    prepare(folder, actions=1, clicks=rows)
+    with served(folder, f"clicks.{kind}") as url:
+        compare(
+            {
+                "floor": [*MODULE, "benchmarks.floor", folder, url, f"clicks-{kind}"],
+                "tap-impact": our_tap(folder, url, "clicks"),
+            },
+            rows,
+            repeat,
+        )
+    few = folder / "few"
+    few.mkdir()
+    prepare(few, actions=1, clicks=10_000)
+    with served(few, f"clicks.{kind}") as url:
+        print(f"tap-impact, 10,000 rows: {cost(our_tap(few, url, 'clicks')).peak:.0f} MiB")
+
+
+def start_up(repeat: int) -> None:
+    """What it takes to say a version."""
+    candidates = {
+        "plain SDK tap": [*MODULE, "benchmarks.plain_tap", "--version"],
+        "tap-impact": [BIN / "tap-impact", "--version"],
+        "bare Python": [sys.executable, "-c", "pass"],
+    }
+    compare(candidates, 1, repeat)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Measure one thing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--target", type=Path)
+    given = parser.parse_args()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        describe(folder)
+        match given.what:
+            case "actions":
+                actions(folder, given.rows or 200_000, given.repeat)
+            case "memory":
+                memory(folder, given.rows or 200_000, given.repeat)
+            case "clicks-json" | "clicks-csv":
+                kind = given.what.removeprefix("clicks-")
+                clicks(folder, given.rows or 1_000_000, given.repeat, kind)
+            case "start-up":
+                start_up(given.repeat)
+            case _:
+                parser.error("measure what?")
+
+
+if __name__ == "__main__":
+    main()
