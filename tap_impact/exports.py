@@ -13,7 +13,7 @@ import shutil
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from http import HTTPStatus
 from os import SEEK_END
 from tempfile import TemporaryFile
@@ -24,6 +24,7 @@ import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.client import AccessDenied, NotFound, RateLimited
+from tap_impact.days import last_day_over
 from tap_impact.export_files import BLOCK, decode, file_format
 from tap_impact.fields import is_blank, zoned
 from tap_impact.limits import number
@@ -55,7 +56,7 @@ class DownloadDenied(AccessDenied):
 
 
 class ExportFailed(Exception):
-    """A job came to an end without a result."""
+    """A job came to an end without a result that can be used."""
 
 
 class Job(NamedTuple):
@@ -136,6 +137,7 @@ class Exports:
         keep: Callable[[], None],
         *,
         now: datetime,
+        zone: tzinfo | None,
         most_per_day: int,
         patience_seconds: float,
         logger: logging.Logger,
@@ -147,6 +149,7 @@ class Exports:
             ledger: what earlier runs left.
             keep: makes the ledger outlive this process, at once.
             now: the start of the run.
+            zone: where days end; None if that is not known.
             most_per_day: new exports in a UTC day.
             patience_seconds: for how long to wait while nothing arrives.
             logger: where to say how it goes.
@@ -157,6 +160,7 @@ class Exports:
         self._ledger = ledger
         self._keep = keep
         self._now = now
+        self._zone = zone
         self._most_per_day = most_per_day
         self._patience_seconds = patience_seconds
         self._logger = logger
@@ -194,12 +198,18 @@ class Exports:
                 export = self._ask(day)
             except RateLimited as error:
                 self._count(-1)
-                self.refusal = f"impact.com gives no more exports for now{after(error.seconds)}"
+                self.refusal = "impact.com gives no more exports for now"
+                if error.seconds is not None:
+                    again = self._now + timedelta(seconds=round(error.seconds))
+                    self.refusal += f". It goes on with the first run after {iso(again)}"
                 break
             except (FatalAPIError, RetriableAPIError) as error:
                 if isinstance(error, AccessDenied):
                     raise
-                self.trouble = error
+                self.trouble = type(error)(
+                    f"Clicks of {day}: {error} The request may have been counted, so it is not "
+                    "repeated; the next run asks for the day again."
+                )
                 break
             if export:
                 yield export
@@ -223,8 +233,7 @@ class Exports:
                 answer = receive(response)
         except requests.exceptions.RequestException as error:
             raise RetriableAPIError(
-                f"No answer to the request for the clicks of {day} ({type(error).__name__}). It "
-                "may have been counted, so it is not repeated; the next run asks for the day again."
+                f"impact.com gave no answer to the request for an export ({type(error).__name__})."
             ) from None
         if isinstance(answer, File):
             if answer.size:
@@ -234,8 +243,7 @@ class Exports:
         found = JOB_ID.search(" ".join(map(str, answer.values())))
         if not found:
             raise FatalAPIError(
-                f"impact.com answered the request for the clicks of {day} with neither a job nor "
-                "clicks. It is not repeated; the next run asks for the day again."
+                "impact.com answered the request for an export with neither a job nor clicks."
             )
         self._ledger.jobs[day] = Job(found[1], self._now)
         self._keep()
@@ -290,13 +298,17 @@ class Exports:
 
         Raises:
             NotFound: impact.com has forgotten the job.
-            ExportFailed: The job came to an end without a result.
+            ExportFailed: The job came to an end without a result that can be used.
             DownloadDenied: The token may not have it.
         """
         seen = self._look(job)
         if seen and is_running(seen):
             return None
         seen = seen or {}
+        completed = instant(seen, "CompletedDate")
+        if completed and day not in self._replayed and day > last_day_over(completed, self._zone):
+            # Whoever asked for this day while it lasted made a job that is never refreshed.
+            raise ExportFailed("was made before the day was over")
         answer = self._download(job)
         if isinstance(answer, File) and answer.size == 0:
             # An accident looks like a day without clicks: it is believed when it is seen twice.
@@ -312,7 +324,7 @@ class Exports:
                 f"{seen['RecordsProcessed']} clicks. State is safe: run again."
             )
         requested = instant(seen, "CreatedDate") or job.requested
-        return Export(day, job.id, requested, instant(seen, "CompletedDate"), answer)
+        return Export(day, job.id, requested, completed, answer)
 
     def _look(self, job: Job) -> dict[str, Any] | None:
         """The job as impact.com has it; None if the token may not look."""
@@ -469,8 +481,3 @@ def refuse_cut(file: IO[bytes], size: int) -> None:
         if b"<html" in head or b"<status>error" in head:
             raise RetriableAPIError("A page or an error came in place of clicks.")
         raise FatalAPIError("The export's file is XML, though JSON was asked for.")
-
-
-def after(seconds: float | None) -> str:
-    """When a limit ends, if impact.com says so."""
-    return "" if seconds is None else f"; it says to come back in {seconds / 3600:.1f} hours"

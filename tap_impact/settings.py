@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
@@ -274,7 +274,7 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         elif instants["end_date"] <= instants["start_date"]:
             yield "end_date is not after start_date"
     zone = config.get("timezone")
-    if isinstance(zone, str) and zone not in available_timezones():
+    if isinstance(zone, str) and not is_zone(zone):
         yield f"timezone: {zone!r} is not an IANA name like America/New_York"
     currency = config.get("currency")
     if isinstance(currency, str) and not CURRENCY.fullmatch(currency):
@@ -282,6 +282,15 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
     api_url = config.get("api_url")
     if isinstance(api_url, str) and not is_safe(api_url):
         yield f"api_url: {api_url!r} is not https; the auth token would travel in the open"
+
+
+def is_zone(name: str) -> bool:
+    """Whether it names a time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return False
+    return True
 
 
 def is_safe(api_url: str) -> bool:

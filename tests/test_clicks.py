@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -287,8 +288,9 @@ def test_a_quota_that_others_used_up_ends_the_run_well(impact: Sandbox) -> None:
     impact.switch(daily_click_exports=1)
     run = load(impact)
     assert len(run.records("click_exports")) == 1
-    assert "impact.com gives no more exports for now; it says to come back in 9.0 hours" in (
-        run.stderr
+    assert (
+        "impact.com gives no more exports for now. It goes on with the first run after "
+        "2026-03-02T00:00:00Z." in run.stderr
     )
 
 
@@ -296,7 +298,7 @@ def test_a_request_without_an_answer_ends_the_run_with_its_state_safe(impact: Sa
     impact.spoil([faults.reset(processed=True).at("ClickExport", after=2)])
     run = run_tap(settings(impact), catalog=catalog(*STREAMS))
     assert run.exit_code == 1
-    assert "No answer to the request for the clicks of 2026-02-26" in run.stderr
+    assert "Clicks of 2026-02-26: impact.com gave no answer" in run.stderr
     assert "Traceback" not in run.stderr
     assert len(run.records("click_exports")) == 2
     assert len(load(impact, run.state).records("click_exports")) == 7
@@ -319,18 +321,16 @@ def test_a_missing_scope_is_named(impact: Sandbox, scope: str, tick: str) -> Non
 
 
 def test_the_default_history_begins_thirty_days_before_the_first_run(impact: Sandbox) -> None:
-    plain = settings(impact)
+    impact.switch(daily_click_exports=40)
+    plain = settings(impact, click_exports_per_day=40)
     del plain["click_start_date"]
-    state = None
-    for _ in range(5):
-        run = run_tap(
-            plain | {"end_date": impact.at.isoformat()},
-            catalog=catalog("daily_clicks"),
-            state=state,
-        )
-        state = run.state
-        impact.advance(86_400)
-    assert run.state["bookmarks"]["daily_clicks"]["history_since"] == "2026-01-30"
+    first = run_tap(plain, catalog=catalog("daily_clicks"))
+    impact.advance(86_400)
+    plain["end_date"] = impact.at.isoformat()
+    second = run_tap(plain, catalog=catalog("daily_clicks"), state=first.state)
+    held = [run.state["bookmarks"]["daily_clicks"] for run in (first, second)]
+    assert [each["history_since"] for each in held] == ["2026-01-30"] * 2
+    assert [each["replication_key_value"] for each in held] == ["2026-02-28", "2026-03-01"]
 
 
 def test_a_day_is_not_asked_for_before_it_is_over_everywhere(impact: Sandbox) -> None:
@@ -363,3 +363,26 @@ def test_a_state_that_cannot_be_read_is_said_so(impact: Sandbox, bookmark: dict[
     assert "State: " in run.stderr
     assert "Traceback" not in run.stderr
     assert not impact.requests
+
+
+def test_memory_does_not_grow_with_the_file(sandbox: SandboxFactory, tmp_path: Path) -> None:
+    peaks = []
+    for clicks_per_day in (500, 40_000):
+        impact = sandbox(at=FIRST_MORNING, clicks_per_day=clicks_per_day, **PLAIN)
+        peaks.append(peak_memory(settings(impact, click_start_date="2026-02-28"), tmp_path))
+    assert peaks[1] < peaks[0] + 24
+
+
+def peak_memory(config: dict[str, Any], folder: Path) -> float:
+    """MB that a whole process of the tap had at most."""
+    options = []
+    for name, content in (("config", config), ("catalog", catalog(*STREAMS))):
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(content))
+        options += [f"--{name}", str(path)]
+    with (folder / "messages").open("wb") as messages:
+        running = subprocess.Popen([COMMAND, *options], stdout=messages, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0
+    return usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)

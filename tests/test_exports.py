@@ -16,8 +16,11 @@ from tap_impact.export_files import rows
 from tap_impact.exports import DownloadDenied, Export, Exports, Ledger
 from tap_impact.sandbox import faults
 from tap_impact.sandbox.switches import SCOPES
+from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tap_impact.sandbox.faults import Fault
     from tap_impact.sandbox.server import Sandbox
     from tests.conftest import SandboxFactory
@@ -62,6 +65,7 @@ class Traveller:
             self.ledger,
             self.keep,
             now=self.sandbox.at,
+            zone=self.sandbox.world.zone,
             most_per_day=most,
             patience_seconds=patience,
             logger=logging.getLogger("test"),
@@ -286,7 +290,7 @@ def test_the_quota_is_counted_across_runs_and_begins_anew_each_utc_day(travel: A
 def test_a_quota_that_others_used_is_a_good_end(travel: Any) -> None:
     run = travel(daily_click_exports=3)
     assert run.run(DAYS) == DAYS[:3]
-    assert "come back in 9.0 hours" in run.exports.refusal
+    assert "after 2026-07-01T00:00:00Z" in run.exports.refusal
     assert run.exports.trouble is None
     assert run.exports.left_today == 7
     assert run.pauses == [1]
@@ -318,3 +322,26 @@ def test_no_credentials_are_sent_to_an_open_line(travel: Any) -> None:
     run.sandbox.jobs.sign = lambda _: "@files.example/x"  # http://127.0.0.1:1@files.example/x
     with pytest.raises(FatalAPIError, match="not https"):
         run.run(ONE)
+
+
+def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:
+    run = travel(job_life=["COMPLETED"], replay_life=["QUEUED", "COMPLETED"])
+    sandbox = run.sandbox
+    sandbox.set_time(datetime(2026, 6, 29, 20, tzinfo=UTC))
+    early = ask(sandbox, "/ClickExport", Date="2026-06-29", ResultFormat="JSON").json()
+    assert ask(sandbox, early["QueuedUri"]).json()["CompletedDate"]
+    sandbox.set_time(NOW)
+    assert sorted(run.run(DAYS)) == sorted(DAYS)
+    assert run.asked["Replay"] == 1
+
+
+def test_no_credentials_of_the_user_are_sent_to_the_host_of_files(
+    travel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    run = travel()
+    assert run.run(ONE) == ONE
+    assert [request.authorized for request in run.sandbox.file_requests] == [False]
+    assert all(request.authorized for request in run.sandbox.requests)

@@ -213,6 +213,7 @@ class ClickExports(ClickStream):
             ledger,
             keep,
             now=now,
+            zone=self.settings.zone,
             most_per_day=self.settings.click_exports_per_day,
             patience_seconds=self.settings.export_wait_seconds,
             logger=self.logger,
