@@ -20,6 +20,8 @@ from typing import Any
 import click
 import yaml
 
+from tap_impact.inspector import cli as inspector
+
 ROOT = Path(__file__).parent.parent
 LISTING = ROOT / "hub" / "tap-impact.yml"
 PROJECT = ROOT / "meltano.yml"
@@ -73,6 +75,14 @@ def listing() -> dict[str, Any]:
         "supported_python_versions": about["supported_python_versions"],
         "log_parser": "singer-sdk",
         "capabilities": sorted(about["capabilities"]),
+        "commands": {
+            name: {
+                "args": name,
+                "executable": "tap-impact-inspect",
+                "description": command.get_short_help_str(limit=200),
+            }
+            for name, command in inspector.commands.items()
+        },
         "select": ["*.*", *(f"!{stream}.*" for stream in left_out())],
         "settings_group_validation": [about["settings"]["required"]],
         "settings": [

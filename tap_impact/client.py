@@ -45,6 +45,10 @@ class AccessDenied(FatalAPIError):
     """403: the token's scopes, or the account's tier, do not allow this endpoint."""
 
 
+class WrongCredentials(FatalAPIError):
+    """401: impact.com does not know the account SID with this token."""
+
+
 class NotFound(FatalAPIError):
     """404: impact.com knows no such thing."""
 
@@ -351,7 +355,7 @@ class ImpactClient:
         message = self._message(response)
         match status:
             case HTTPStatus.UNAUTHORIZED:
-                return FatalAPIError(
+                return WrongCredentials(
                     f"{what}: the account SID or the auth token is wrong, expired, or of another "
                     "account. Both are in impact.com under Settings > Technical > API."
                 )

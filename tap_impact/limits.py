@@ -77,6 +77,19 @@ class Pace:
             budget.left = left
             budget.resets_at = self._clock() + reset
 
+    def left(self) -> list[tuple[list[str], int, int, float]]:
+        """What is known of each limit: its endpoints, requests left, all of them, seconds to go."""
+        with self._lock:
+            return [
+                (
+                    sorted(name for name, number in self._limit_of.items() if number == limit),
+                    budget.left,
+                    limit,
+                    max(budget.resets_at - self._clock(), 0),
+                )
+                for limit, budget in sorted(self._budgets.items())
+            ]
+
     def await_turn(self, endpoint: str) -> None:
         """Wait until the next request may be sent."""
         with self._lock:

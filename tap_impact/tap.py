@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from singer_sdk import Stream, Tap
@@ -18,8 +19,10 @@ from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
+from tap_impact.access import report
 from tap_impact.client import AccessDenied, ImpactClient
 from tap_impact.interruption import Interrupted, Interruption
 from tap_impact.messages import MessageWriter
@@ -32,6 +35,7 @@ from tap_impact.streams.items import ActionItems
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
     from typing import IO
 
@@ -177,6 +181,21 @@ class TapImpact(Tap):
         except (OSError, ValueError) as error:
             raise click.ClickException(f"--config cannot be read: {error}") from None
 
+    @classmethod
+    def for_a_look(cls, config: _ConfigInput, **others: Any) -> Self:
+        """Make a tap for a person who looks on: that a limit ran out is said at once."""
+        merged = config.config | (cls._env_var_config if config.parse_env else {})
+        return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Look at the token's scopes. The SDK's test reads each stream, which costs an export."""
+        if value == CliTestOptionValue.All.value:
+            with in_words():
+                ctx.exit(0 if report(cls.for_a_look(ctx.params["config"])) else 1)
+        super().cb_test(ctx, param, value)
+
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
@@ -237,6 +256,21 @@ class TapImpact(Tap):
                 ", ".join(tap.denied),
             )
             sys.exit(1)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """End a command with one message, whatever happens."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except ConfigValidationError as error:
+        raise click.ClickException(" ".join(error.errors)) from None
+    except SingerSDKError as error:
+        raise click.ClickException(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
+        raise click.ClickException(unforeseen(error)) from None
 
 
 def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from datetime import UTC, datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -15,11 +16,11 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
 from tap_impact.client import AccessDenied, TooManyPages
-from tap_impact.coverage import Coverage, Purpose
+from tap_impact.coverage import Coverage, Purpose, Step
 from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField, nullable
 from tap_impact.messages import Table
 from tap_impact.shortcut import encoder_of
-from tap_impact.windows import Window, iso, newest_first
+from tap_impact.windows import NARROWEST, Window, iso, newest_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,15 @@ class Scope(NamedTuple):
     def __str__(self) -> str:
         """Read like `Actions > Retrieve actions`."""
         return f"{self.category} > {self.name}"
+
+
+class Need(NamedTuple):
+    """A scope that a stream needs, and a small request that tells whether the token has it."""
+
+    scope: Scope
+    path: str | None
+    """None if asking would spend more than a request."""
+    query: Mapping[str, Any] = MappingProxyType({})
 
 
 class Feed(NamedTuple):
@@ -106,6 +116,10 @@ class ImpactStream(Stream, abc.ABC):
             "connection_label": self.settings.label,
             "connection_currency": self.settings.currency,
         }
+
+    def needs(self) -> list[Need]:
+        """The scopes without which the stream is less than whole."""
+        return [Need(self.scope, self.path)]
 
     @abc.abstractmethod
     def read(self) -> Iterator[Record]:
@@ -238,6 +252,10 @@ class ListStream(ImpactStream):
     data_key: ClassVar[str]
 
     @override
+    def needs(self) -> list[Need]:
+        return [Need(self.scope, self.path, {"PageSize": 1})]
+
+    @override
     def read(self) -> Iterator[Record]:
         for rows in self.list({"PageSize": LIST_PAGE_SIZE}):
             yield from self.records(rows)
@@ -277,6 +295,12 @@ class DatedStream(ListStream):
     """Which filter finds the rows for each purpose."""
 
     @override
+    def needs(self) -> list[Need]:
+        now = self.settings.now
+        second = self.feeds[Purpose.CATCH_UP].within(Window(now - NARROWEST, now))
+        return [Need(self.scope, self.path, second | {"PageSize": self.settings.page_size})]
+
+    @override
     def read(self) -> Iterator[Record]:
         if self.replication_method == REPLICATION_FULL_TABLE:
             start = max(self.settings.start, self.settings.reach)
@@ -284,17 +308,8 @@ class DatedStream(ListStream):
                 for rows in self.within(window, Purpose.HISTORY):
                     yield from self.records(rows)
             return
-        held = self._held()
-        steps = [
-            *(held or Coverage(self.settings.now, self.settings.now)).steps(
-                now=self.settings.now,
-                start=self.settings.start,
-                reach=self.settings.reach,
-                settlement_lookback=(
-                    self.settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
-                ),
-            )
-        ]
+        held = self.held()
+        steps = self.steps(held)
         total = 0
         for done, step in enumerate(steps, start=1):
             count = 0
@@ -320,6 +335,18 @@ class DatedStream(ListStream):
                 iso(self.settings.start),
                 iso(self.settings.now),
             )
+
+    def steps(self, held: Coverage | None) -> list[Step]:
+        """What a run reads, given what is held."""
+        now = self.settings.now
+        lookback = self.settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
+        steps = (held or Coverage(now, now)).steps(
+            now=now,
+            start=self.settings.start,
+            reach=self.settings.reach,
+            settlement_lookback=lookback,
+        )
+        return [*steps]
 
     def within(self, window: Window, purpose: Purpose) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""
@@ -350,7 +377,7 @@ class DatedStream(ListStream):
         for part, each in narrower:
             yield from self._query(part, purpose, each)
 
-    def _held(self) -> Coverage | None:
+    def held(self) -> Coverage | None:
         """What the state says is held; None if nothing, or if not for all campaigns asked for."""
         bookmark = self.stream_state
         campaigns_held = bookmark.get("campaign_ids")

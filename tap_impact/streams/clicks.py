@@ -28,16 +28,19 @@ from tap_impact.export_files import UnreadableFile, file_format, rows
 from tap_impact.exports import DownloadDenied, Exports, Ledger
 from tap_impact.fields import RecordMap, decimal, described, flag, instant, nullable, text, verbatim
 from tap_impact.occurrences import Occurrences
-from tap_impact.streams.base import ImpactStream, Scope
+from tap_impact.streams.base import ImpactStream, Need, Scope
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context, Record
 
     from tap_impact.client import AccessDenied
     from tap_impact.exports import Export
+
+# Of a job's form, but the id of none.
+NO_JOB = "00000000-0000-0000-0000-000000000000"
 
 DEFAULT_HISTORY = timedelta(days=30)
 
@@ -118,7 +121,18 @@ class ClickStream(ImpactStream):
     """One of the streams that an export of clicks serves."""
 
     scope = Scope("Clicks", "Export clicks")
+    download_scope = Scope("Jobs Management", "Download export jobs")
+    look_scope = Scope("Jobs Management", "Retrieve job", required=False)
     replication_key = "click_day"
+
+    @override
+    def needs(self) -> list[Need]:
+        # Asking for an export, even for an impossible one, may count as one of the ten of a day.
+        return [
+            Need(self.scope, None),
+            Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"),
+            Need(self.look_scope, f"/Jobs/{NO_JOB}"),
+        ]
 
     @property
     @override
@@ -151,7 +165,6 @@ class ClickExports(ClickStream):
     name = "click_exports"
     path = "/ClickExport"
     primary_keys = ("click_day",)
-    download_scope = Scope("Jobs Management", "Download export jobs")
 
     @classmethod
     @override
@@ -192,15 +205,9 @@ class ClickExports(ClickStream):
     @override
     def read(self) -> Iterator[Record]:
         now = self.settings.now
-        start, last = self._start(), last_day_over(now, self.settings.zone)
+        start, last, days = self.days_left()
         served = [each for each in (self, *self.children) if each.selected]
-        days = days_to_load([each.held(start) for each in served], start=start, last=last)
-        try:
-            ledger = Ledger.of_bookmark(self.stream_state, today=now.date())
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise FatalSyncError(
-                f"State: the bookmark of {self.name} holds jobs that cannot be read."
-            ) from None
+        ledger = self.ledger()
         ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days}
 
         def keep() -> None:
@@ -254,6 +261,21 @@ class ClickExports(ClickStream):
             )
         if exports.trouble:
             raise exports.trouble
+
+    def days_left(self) -> tuple[date, date, list[date]]:
+        """The first and the last day that can be loaded, and those that are still to be."""
+        start, last = self._start(), last_day_over(self.settings.now, self.settings.zone)
+        held = [each.held(start) for each in (self, *self.children) if each.selected]
+        return start, last, days_to_load(held, start=start, last=last)
+
+    def ledger(self) -> Ledger:
+        """What the runs before left."""
+        try:
+            return Ledger.of_bookmark(self.stream_state, today=self.settings.now.date())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise FatalSyncError(
+                f"State: the bookmark of {self.name} holds jobs that cannot be read."
+            ) from None
 
     def _start(self) -> date:
         """The oldest day to load; that of the first run is kept in state."""
@@ -378,11 +400,15 @@ class Clicks(ExportedStream):
 
     @override
     def of_export(self, read: ReadExport) -> Iterator[Record]:
+        yield from self.keyed(read.records(), read.day)
+
+    def keyed(self, records: Iterable[Record], day: str) -> Iterator[Record]:
+        """All clicks of a day, or all of one id, with their keys."""
         with Occurrences() as occurrences:
-            for record in read.records():
+            for record in records:
                 digest = sha256(encode(IDENTITY(record))).digest()[:KEY_BYTES]
                 key = f"{digest.hex()}-{occurrences.earlier(digest)}"
-                yield {"click_key": key, "click_day": read.day, **record}
+                yield {"click_key": key, "click_day": day, **record}
 
 
 class DailyClicks(ExportedStream):

@@ -29,7 +29,7 @@ from tap_impact.fields import (
     verbatim,
 )
 from tap_impact.streams.actions import HAPPENED, UPDATED, Actions
-from tap_impact.streams.base import LIST_PAGE_SIZE, DatedStream, Scope
+from tap_impact.streams.base import LIST_PAGE_SIZE, DatedStream, Need, Scope
 from tap_impact.windows import Window, doubling, iso, newest_first, oldest_first, parse_instant
 
 if TYPE_CHECKING:
@@ -231,6 +231,10 @@ class ActionItems(DatedStream):
         text("Uri", "Path of the item in the API."),
     )
 
+    @override
+    def needs(self) -> list[Need]:
+        return [Need(self.scope, items_path("0"))]
+
     def __init__(self, tap: TapImpact) -> None:
         """Read actions as their own stream does."""
         super().__init__(tap)
@@ -240,20 +244,22 @@ class ActionItems(DatedStream):
     def read(self) -> Iterator[Record]:
         settings = self.settings
         start = max(settings.start, settings.reach)
-        try:
-            if self.replication_method == REPLICATION_FULL_TABLE:
-                for window in newest_first(start, settings.now):
-                    for _, records in self._ask(self._listed(window, Purpose.HISTORY)):
-                        yield from records
-            else:
-                yield from self._read_on(start)
-        except ActionsDenied as error:
-            self._tap.leave_out(self.name, Actions.scope, error)
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            for window in newest_first(start, settings.now):
+                for _, records in self._ask(self._listed(window, Purpose.HISTORY)):
+                    yield from records
+        else:
+            yield from self._read_on(start)
+
+    @override
+    def leave_out(self, error: AccessDenied) -> None:
+        scope = Actions.scope if isinstance(error, ActionsDenied) else self.scope
+        self._tap.leave_out(self.name, scope, error)
 
     def _read_on(self, start: datetime) -> Iterator[Record]:
         """Go on where the state says that the last run stopped, for as many actions as allowed."""
         settings = self.settings
-        progress = self._progress()
+        progress = self.progress()
         allowed = settings.action_items_per_run
         lists = progress.lists(now=settings.now, start=start, reach=settings.reach)
         for purpose, window in lists:
@@ -293,9 +299,9 @@ class ActionItems(DatedStream):
                 )
                 return
 
-    def _progress(self) -> Progress:
+    def progress(self) -> Progress:
         """Where the state says that the last run stopped."""
-        if held := self._held():
+        if held := self.held():
             return Progress.of_bookmark(held, self.stream_state)
         return Progress(Coverage(self.settings.now, self.settings.now))
 
@@ -317,23 +323,24 @@ class ActionItems(DatedStream):
         with ThreadPool(self.in_flight) as pool:
             under_way = deque[Any]()
             for action in actions:
-                under_way.append((action, pool.apply_async(self._items_of, (action,))))
+                under_way.append((action, pool.apply_async(self.rows_of, (action,))))
                 if len(under_way) == self.in_flight:
                     first, answer = under_way.popleft()
-                    yield first, self._records(first, answer.get())
+                    yield first, self.records_of(first, answer.get())
             for first, answer in under_way:
-                yield first, self._records(first, answer.get())
+                yield first, self.records_of(first, answer.get())
 
-    def _items_of(self, action: Action) -> list[dict[str, Any]]:
+    def rows_of(self, action: Action) -> list[dict[str, Any]]:
         """The items of an action as sent; none if it went to another partner meanwhile."""
-        path = f"{self.path}/{quote(action.id, safe='')}/Items"
-        pages = self.client.pages(path, {"PageSize": LIST_PAGE_SIZE}, *self.item_keys)
+        pages = self.client.pages(
+            items_path(action.id), {"PageSize": LIST_PAGE_SIZE}, *self.item_keys
+        )
         try:
             return [row for page in pages for row in page.rows]
         except NotFound:
             return []
 
-    def _records(self, action: Action, rows: list[dict[str, Any]]) -> list[Record]:
+    def records_of(self, action: Action, rows: list[dict[str, Any]]) -> list[Record]:
         """The records of an action's items, which do not say themselves whose they are."""
         ordinals = Counter[str]()
         records = []
@@ -351,6 +358,11 @@ class ActionItems(DatedStream):
             }
             records.append(self.record(row | added))
         return records
+
+
+def items_path(action_id: str) -> str:
+    """Path of an action's items."""
+    return f"{Actions.path}/{quote(action_id, safe='')}/Items"
 
 
 class ActionsDenied(AccessDenied):

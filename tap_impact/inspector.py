@@ -1,0 +1,202 @@
+"""The command `tap-impact-inspect`: what may my token do, what does this one record say?"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+import msgspec
+from typing_extensions import override
+
+from tap_impact.access import report
+from tap_impact.estimate import estimates
+from tap_impact.export_files import flat
+from tap_impact.fields import RecordMap, decimal, flag, instant, key, listed, text, zoned
+from tap_impact.streams.actions import Actions, ActionUpdates
+from tap_impact.streams.clicks import Clicks
+from tap_impact.streams.items import Action, ActionItems, items_path
+from tap_impact.tap import TapImpact, in_words, json_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.helpers.types import Record
+    from singer_sdk.plugin_base import _ConfigInput
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+JOBS = RecordMap(
+    key("Id", "Identifies the job."),
+    text("Type", "What it does, like ClickExport."),
+    text("Status", "QUEUED, RUNNING, COMPLETED, ERROR (tried again), FAILED or CANCELLED."),
+    text("StatusMessage", "More on the status."),
+    text("CreatedBy", "Account SID of the token that asked for it."),
+    text("ProgramId", "Campaign (program) that it is about."),
+    instant("CreatedDate", "When it was asked for."),
+    instant("StartedDate", "When it began."),
+    instant("CompletedDate", "When it was completed."),
+    instant("AbandonedDate", "When it was given up."),
+    instant("CancelledDate", "When it was cancelled."),
+    instant("FailedDate", "When it failed."),
+    instant("LastProgressUpdateDate", "When it last went on."),
+    decimal("RecordsProcessed", "How many records it has dealt with."),
+    decimal("PercentageComplete", "How far it is, in percent."),
+    flag("Replayable", "Whether it can be begun anew."),
+    text("ResultUri", "Path of its result in the API."),
+)
+
+
+class Inspector(click.Group):
+    """Commands that end with one message, whatever happens."""
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        with in_words():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Inspector)
+@click.option(
+    "--config",
+    multiple=True,
+    metavar="FILE",
+    default=("ENV",),
+    callback=TapImpact.cb_config,
+    help="Config file of the tap, or ENV for TAP_IMPACT_* variables, which is the default.",
+)
+@click.pass_context
+def cli(context: click.Context, config: _ConfigInput) -> None:
+    """Look at an impact.com partner account, without a run.
+
+    No command uses up an export of clicks.
+    """
+    context.obj = config
+
+
+def look(context: click.Context, **others: Any) -> TapImpact:
+    """The tap that a command asks for its settings, client and streams."""
+    return TapImpact.for_a_look(context.obj, **others)
+
+
+raw = click.option("--raw", is_flag=True, help="Print it as impact.com sends it.")
+
+
+def show(records: Iterable[Any]) -> None:
+    """Print each as JSON."""
+    for record in records:
+        click.echo(msgspec.json.format(encode(record), indent=2))
+
+
+@cli.command()
+@click.pass_context
+def access(context: click.Context) -> None:
+    """Tell whether the token is right, and which scopes it has.
+
+    Exit code 1 if a scope is missing without which a selected stream cannot be loaded.
+    """
+    context.exit(0 if report(look(context)) else 1)
+
+
+@cli.command()
+@click.argument("action_id")
+@click.option("--items", is_flag=True, help="Print its items too.")
+@raw
+@click.pass_context
+def action(context: click.Context, action_id: str, *, items: bool, raw: bool) -> None:
+    """Print an action, as the stream actions would emit it now."""
+    tap = look(context)
+    row, record = action_of(tap, action_id)
+    show([row if raw else record])
+    if items:
+        stream, of_action = ActionItems(tap), Action.of_record(record)
+        rows = stream.rows_of(of_action)
+        show(rows if raw else stream.records_of(of_action, rows))
+
+
+@cli.command()
+@click.argument("action_id")
+@click.argument("sku")
+@raw
+@click.pass_context
+def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None:
+    """Print the items of a SKU in an action, as the stream action_items would emit them now.
+
+    With --raw, what impact.com sends for the SKU itself, which is one item even if there are more.
+    """
+    tap = look(context)
+    if raw:
+        if sku in {".", ".."}:
+            raise click.UsageError("No URL can name such a SKU; look at the action's --items.")
+        show([tap.client.get(f"{items_path(action_id)}/{quote(sku, safe='')}")])
+        return
+    _, record = action_of(tap, action_id)
+    found = [each for each in records_of_items(tap, record) if each["sku"] == sku]
+    if not found:
+        raise click.ClickException("The action has no item of that SKU.")
+    show(found)
+
+
+@cli.command()
+@click.argument("update_id")
+@raw
+@click.pass_context
+def action_update(context: click.Context, update_id: str, *, raw: bool) -> None:
+    """Print an action update, as the stream action_updates would emit it now."""
+    tap = look(context)
+    row = tap.client.get(f"{ActionUpdates.path}/{quote(update_id, safe='')}")
+    show([row if raw else ActionUpdates(tap).record(row)])
+
+
+@cli.command(name="click")
+@click.argument("click_id")
+@raw
+@click.pass_context
+def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
+    """Print the clicks of an id, as the stream clicks would emit them now."""
+    tap = look(context)
+    answer = tap.client.get(f"/Clicks/{quote(click_id, safe='')}")
+    show([answer] if raw else records_of_clicks(tap, answer))
+
+
+@cli.command()
+@click.argument("job_id")
+@raw
+@click.pass_context
+def job(context: click.Context, job_id: str, *, raw: bool) -> None:
+    """Print a job, such as an export of clicks; job_id of the stream click_exports names it."""
+    row = look(context).client.get(f"/Jobs/{quote(job_id, safe='')}")
+    show([row if raw else JOBS.record(row)])
+
+
+@cli.command()
+@click.option("--state", type=click.File(), help="State of the last run; without it, the first.")
+@click.pass_context
+def estimate(context: click.Context, state: IO[str] | None) -> None:
+    """Tell how many requests and hours the next run and the whole history will take."""
+    content = json_of(state, "--state") or {}
+    # `meltano state get` wraps it
+    tap = look(context, state=content.get("singer_state", content))
+    for line in estimates(tap):
+        click.echo(line)
+
+
+def action_of(tap: TapImpact, action_id: str) -> tuple[dict[str, Any], Record]:
+    """An action as sent, and as a record."""
+    row = tap.client.get(f"{Actions.path}/{quote(action_id, safe='')}")
+    return row, Actions(tap).record(row)
+
+
+def records_of_items(tap: TapImpact, record: Record) -> list[Record]:
+    """The items of an action as records."""
+    stream, of_action = ActionItems(tap), Action.of_record(record)
+    return stream.records_of(of_action, stream.rows_of(of_action))
+
+
+def records_of_clicks(tap: TapImpact, answer: Any) -> Iterator[Record]:
+    """The clicks of an id as records; its identical clicks are all of one day."""
+    stream = Clicks(tap)
+    rows = [flat(row) for row in listed(answer)]
+    for day, of_day in groupby(rows, lambda row: zoned(row["EventDate"]).date().isoformat()):
+        yield from stream.keyed(map(stream.record, of_day), day)

@@ -1,0 +1,242 @@
+"""`tap-impact-inspect`, and the check that it shares with `tap-impact --test`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_impact.sandbox.switches import SCOPES
+from tap_impact.sandbox.world import World
+from tests.runs import COMMAND, Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tap_impact.sandbox.server import Sandbox
+    from tests.conftest import SandboxFactory
+
+NOW = datetime(2026, 3, 2, 16, 10, tzinfo=UTC)
+START = "2026-02-25T00:00:00Z"
+INSPECT = COMMAND.with_name("tap-impact-inspect")
+
+
+def world() -> World:
+    return World(seed="inspect", actions_per_day=12, clicks_per_day=150, opened=date(2026, 2, 1))
+
+
+def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
+    times = {"start_date": START, "click_start_date": START, "end_date": NOW.isoformat()}
+    return sandbox.settings() | times | {"label": "shop", "click_exports_per_day": 2} | others
+
+
+def inspect(config: dict[str, Any], *args: str) -> Run:
+    """Run the command with its settings in the environment."""
+    variables = {f"TAP_IMPACT_{name.upper()}": str(value) for name, value in config.items()}
+    done = subprocess.run(
+        [INSPECT, *args], capture_output=True, text=True, check=False, env=os.environ | variables
+    )
+    assert "Traceback" not in done.stderr
+    assert config["auth_token"] not in done.stdout + done.stderr
+    return Run(done.stdout, done.stderr, done.returncode)
+
+
+def printed(run: Run) -> list[dict[str, Any]]:
+    """The JSON documents that a command printed."""
+    assert run.exit_code == 0, run.stderr
+    decoder, text, found = json.JSONDecoder(parse_float=Decimal), run.stdout.strip(), []
+    while text:
+        document, end = decoder.raw_decode(text)
+        found.append(document)
+        text = text[end:].lstrip()
+    return found
+
+
+def verdicts(output: str) -> dict[str, str]:
+    """What the table says of each scope."""
+    rows = [line.split("  ") for line in output.splitlines() if " > " in line and "  " in line]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    return {scope: verdict.partition(":")[0] for _, scope, _, verdict in cells}
+
+
+EXPORT = "Clicks > Export clicks"
+DOWNLOAD = "Jobs Management > Download export jobs"
+LOOK = "Jobs Management > Retrieve job"
+ITEMS = "Actions > Retrieve action items"
+GRANTED = {
+    "Account > Retrieve account home": "has",
+    "Campaigns > Retrieve campaigns": "has",
+    "Actions > Retrieve actions": "has",
+    "Actions > Retrieve action updates": "has",
+    EXPORT: "not known",
+    DOWNLOAD: "has",
+    LOOK: "has",
+    ITEMS: "has",
+}
+CLICKS = {"Export clicks", "Retrieve click"}
+JOBS = {"Retrieve jobs", "Retrieve job", "Download export jobs", "Replay job"}
+
+
+@pytest.mark.parametrize("by_test", [False, True], ids=["access", "--test"])
+@pytest.mark.parametrize(
+    ("missing", "exit_code", "otherwise"),
+    [
+        (set(), 0, {}),
+        (CLICKS, 0, {}),
+        (JOBS, 1, {DOWNLOAD: "lacks", LOOK: "lacks"}),
+        ({"Retrieve job"}, 0, {LOOK: "lacks"}),
+        ({"Retrieve action updates"}, 1, {"Actions > Retrieve action updates": "lacks"}),
+        ({"Retrieve action items"}, 0, {ITEMS: "lacks"}),
+        ({"Retrieve account home"}, 0, {"Account > Retrieve account home": "lacks"}),
+    ],
+    ids=["all", "no Clicks", "no Jobs", "no job", "no updates", "no items", "no account"],
+)
+def test_access_tells_each_scope_and_spends_no_export(
+    sandbox: SandboxFactory,
+    missing: set[str],
+    exit_code: int,
+    otherwise: dict[str, str],
+    *,
+    by_test: bool,
+) -> None:
+    running = sandbox(world=world(), at=NOW, scopes=SCOPES - missing)
+    config = settings(running)
+    run = run_tap(config, "--test") if by_test else inspect(config, "access")
+    assert verdicts(run.stdout) == GRANTED | otherwise
+    assert run.exit_code == exit_code, run.stderr
+    assert ("It lacks Clicks > Retrieve click" in run.stdout) == (missing == CLICKS)
+    assert " of 500 requests are left for " in run.stdout
+    assert not [request for request in running.requests if "ClickExport" in request.path]
+    assert len(running.requests) <= len(GRANTED) + 1
+
+
+def test_an_export_that_was_made_shows_that_the_token_may(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW)
+    assert run_tap(settings(running), catalog=catalog("click_exports", "clicks")).exit_code == 0
+    run = inspect(settings(running), "access")
+    assert verdicts(run.stdout)[EXPORT] == "has"
+    assert "it made an export on 2026-03-02" in run.stdout
+
+
+@pytest.mark.parametrize("by_test", [False, True], ids=["access", "--test"])
+def test_a_wrong_token_is_one_message(sandbox: SandboxFactory, *, by_test: bool) -> None:
+    running = sandbox(world=world(), at=NOW)
+    config = settings(running, auth_token="mistyped")  # noqa: S106
+    run = run_tap(config, "--test") if by_test else inspect(config, "access")
+    assert run.exit_code == 1
+    assert "the account SID or the auth token is wrong" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not run.stdout
+    assert len(running.requests) == 1
+
+
+def test_a_limit_that_ran_out_is_said_at_once(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW, hourly_detail=0)
+    run = inspect(settings(running), "access")
+    assert run.exit_code == 1
+    assert "a limit ran out" in run.stderr
+
+
+def test_bad_settings_are_one_message(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW)
+    run = inspect(settings(running, page_size="many"), "access")
+    assert run.exit_code == 1
+    assert "page_size" in run.stderr
+    assert not running.requests
+
+
+def test_each_look_up_prints_what_the_stream_emits(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW, several_clicks="list")
+    config = settings(running)
+    run = run_tap(config, catalog=catalog("actions", "action_items", "action_updates", "clicks"))
+    assert run.exit_code == 0, run.stderr
+    items: dict[str, list[dict[str, Any]]] = {}
+    for record in run.records("action_items"):
+        items.setdefault(record["action_id"], []).append(record)
+    several = max(items.values(), key=len)
+    strange = next(each for each in run.records("action_items") if "/" in each["sku"])
+    twice = next(each for each in run.records("action_items") if each["sku_ordinal"] == 2)
+    for of_action in (several, items[strange["action_id"]], items[twice["action_id"]]):
+        action_id = of_action[0]["action_id"]
+        action = next(each for each in run.records("actions") if each["id"] == action_id)
+        assert printed(inspect(config, "action", action_id)) == [action]
+        assert printed(inspect(config, "action", action_id, "--items")) == [action, *of_action]
+    for record in (strange, twice):
+        assert printed(inspect(config, "item", record["action_id"], record["sku"])) == [
+            each for each in items[record["action_id"]] if each["sku"] == record["sku"]
+        ]
+    for update in run.records("action_updates")[:3]:
+        assert printed(inspect(config, "action-update", update["id"])) == [update]
+    clicks = run.records("clicks")
+    journeys = {
+        click["id"]: [each for each in clicks if each["id"] == click["id"]] for click in clicks
+    }
+    for click_id in sorted(journeys, key=lambda each: len(journeys[each]))[-2:]:
+        assert len(journeys[click_id]) > 1
+        assert printed(inspect(config, "click", click_id)) == journeys[click_id]
+
+
+def test_raw_prints_what_impact_com_sends(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW)
+    config = settings(running)
+    action = next(running.world.actions(NOW))
+    items = running.world.items(action["Id"], NOW)
+    update = next(running.world.action_updates(NOW))
+    assert printed(inspect(config, "action", action["Id"], "--items", "--raw")) == [action, *items]
+    assert printed(inspect(config, "action-update", update["Id"], "--raw")) == [update]
+    for each in running.world.actions(NOW):
+        for row in running.world.items(each["Id"], NOW)[:1]:
+            if not row["Sku"].isalnum():
+                assert printed(inspect(config, "item", each["Id"], row["Sku"], "--raw")) == [row]
+                return
+
+
+def test_a_job_is_typed(sandbox: SandboxFactory) -> None:
+    running = sandbox(world=world(), at=NOW)
+    config = settings(running)
+    run = run_tap(config, catalog=catalog("click_exports"))
+    export = run.records("click_exports")[0]
+    (job,) = printed(inspect(config, "job", export["job_id"]))
+    assert job["id"] == export["job_id"]
+    assert job["completed_date"] == export["completed_at"]
+    assert job["replayable"] is True
+    (row,) = printed(inspect(config, "job", export["job_id"], "--raw"))
+    assert row["Id"] == job["id"]
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [("action", "/Actions/x"), ("action-update", "/ActionUpdates/x"), ("click", "/Clicks/x")],
+)
+def test_what_is_not_there_is_said(sandbox: SandboxFactory, command: str, what: str) -> None:
+    run = inspect(settings(sandbox(world=world(), at=NOW)), command, "x")
+    assert run.exit_code == 1
+    assert run.stderr == (
+        f"Error: impact.com answered 404 to {what}: there is no such thing in this account.\n"
+    )
+
+
+def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: Path) -> None:
+    running = sandbox(world=world(), at=NOW)
+    config = settings(running, action_items_per_run=20)
+    first = inspect(config, "estimate").stdout
+    assert len(running.requests) == 1
+    running.requests.clear()
+    run = run_tap(config, catalog=catalog("actions", "action_updates", "action_items"))
+    for stream, path in (("actions", "/Actions"), ("action_updates", "/ActionUpdates")):
+        sent = sum(request.path.endswith(path) for request in running.requests)
+        sent -= 3 if stream == "actions" else 0  # lists for the items
+        assert f"{stream}: {sent} request" in first
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"singer_state": run.state}))
+    tomorrow = NOW + timedelta(days=1)
+    running.set_time(tomorrow)
+    config["end_date"] = tomorrow.isoformat()
+    then = inspect(config, "estimate", "--state", str(state)).stdout
+    assert "\nactions: 2 requests" in then
+    assert "\naction_updates: 1 request " in then
