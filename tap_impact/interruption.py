@@ -35,7 +35,7 @@ class Interruption:
 
         State is not written here: whatever is whole was already followed by its STATE message.
         """
-        if self._asked.is_set():
+        if self._signum:
             os._exit(128 + signum)
         self._signum = signum
         self._asked.set()
