@@ -193,6 +193,10 @@ INSTANTS = [
 ]
 SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
 CURRENCY = re.compile("[A-Z]{3}")
+SECRET_CHARACTERS = {
+    "account_sid": (re.compile("[A-Za-z0-9._-]+"), "SID"),
+    "auth_token": (re.compile("[!-~]+"), "token"),
+}
 
 
 class Settings(NamedTuple):
@@ -244,7 +248,11 @@ def problems(config: dict[str, Any]) -> list[str]:
 
     No secret's value is in them.
     """
-    return [*dict.fromkeys([*schema_problems(config), *meaning_problems(config)])]
+    return [
+        *dict.fromkeys(
+            [*schema_problems(config), *meaning_problems(config), *connection_problems(config)]
+        )
+    ]
 
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -279,9 +287,20 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
     currency = config.get("currency")
     if isinstance(currency, str) and not CURRENCY.fullmatch(currency):
         yield f"currency: {currency!r} is not an ISO 4217 code like USD"
+
+
+def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What would send the credentials astray, or send others."""
     api_url = config.get("api_url")
-    if isinstance(api_url, str) and not is_safe(api_url):
-        yield f"api_url: {api_url!r} is not https; the auth token would travel in the open"
+    if isinstance(api_url, str):
+        if "@" in api_url:
+            yield "api_url: holds a user or a password, which belong in account_sid and auth_token"
+        elif not is_safe(api_url):
+            yield f"api_url: {api_url!r} is not https; the auth token would travel in the open"
+    for name, (allowed, what) in SECRET_CHARACTERS.items():
+        value = config.get(name)
+        if isinstance(value, str) and value and not allowed.fullmatch(value):
+            yield f"{name}: a character that no {what} has, maybe a space or a line's end, is in it"
 
 
 def is_zone(name: str) -> bool:
@@ -295,7 +314,10 @@ def is_zone(name: str) -> bool:
 
 def is_safe(api_url: str) -> bool:
     """Whether credentials may be sent there: over https, or to this very machine."""
-    parts = urlsplit(api_url)
+    try:
+        parts = urlsplit(api_url)
+    except ValueError:
+        return False
     if parts.scheme == "https":
         return bool(parts.hostname)
     try:
