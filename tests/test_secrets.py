@@ -1,0 +1,188 @@
+"""Neither secrets nor records in anything but the records' own messages, at any log level."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from base64 import b64encode
+from contextlib import closing
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_impact.sandbox import faults
+from tap_impact.sandbox.exchange import Answer
+from tap_impact.sandbox.faults import ALWAYS, Chaos
+from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.world import World
+from tests.inside import run_inside
+from tests.runs import Run, catalog, run_tap
+from tests.test_faults import NIGHTS, Night
+from tests.test_resume import ALL_STREAMS
+
+if TYPE_CHECKING:
+    from tap_impact.sandbox.faults import Fault
+
+NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+WORLD = World(seed="secrets", actions_per_day=1, clicks_per_day=20, opened=date(2026, 5, 1))
+TOKEN = WORLD.auth_token
+SID = WORLD.account_sid
+CREDENTIALS = b64encode(f"{SID}:{TOKEN}".encode()).decode()
+CONFIG = {
+    "start_date": "2026-06-01",
+    "end_date": NOW.isoformat(),
+    "click_start_date": "2026-06-27",
+}
+ECHO = {
+    "Status": "ERROR",
+    "Message": f"page for {SID} refused, Authorization: Basic {CREDENTIALS}, password {TOKEN}",
+}
+
+
+def sync(spoilt: Any = (), **config: Any) -> tuple[Run, Sandbox]:
+    """A sync of all streams, its log at debug level."""
+    with Sandbox(WORLD, at=NOW, faults=spoilt, largest_page=15) as sandbox:
+        run = run_inside(
+            sandbox.settings() | CONFIG | config,
+            catalog=catalog(*ALL_STREAMS),
+            log_level=logging.DEBUG,
+        )
+    return run, sandbox
+
+
+def texts_of_records(run: Run) -> set[str]:
+    """What people wrote: order ids, sub ids, names, cities, addresses of pages."""
+    telling = {
+        "oid",
+        "sub_id1",
+        "sub_id2",
+        "customer_city",
+        "item_name",
+        "ip_address",
+        "profile_id",
+    }
+    return {
+        str(value)
+        for message in run.messages
+        if message["type"] == "RECORD"
+        for name, value in message["record"].items()
+        if name in telling and value and len(str(value)) > 5
+    }
+
+
+def leaks(run: Run) -> list[str]:
+    """What may not be seen and was."""
+    states = [line for line in run.stdout.splitlines() if '"type":"STATE"' in line]
+    told = run.stderr + "".join(states)
+    found = [name for name in (TOKEN, CREDENTIALS) if name in run.stdout + run.stderr]
+    return found + [text for text in (SID, *texts_of_records(run)) if text in told]
+
+
+def test_a_debug_log_of_a_whole_sync_holds_no_secret_and_no_record() -> None:
+    run, _ = sync()
+    assert run.exit_code == 0, run.stderr
+    assert "GET /Actions?" in run.stderr
+    assert len(texts_of_records(run)) > 50
+    assert not leaks(run)
+
+
+def test_a_night_of_failures_shows_no_secret_and_no_record() -> None:
+    for seed in range(5):
+        run, _ = sync(Chaos(seed, 0.4))
+        assert not leaks(run)
+
+
+@pytest.mark.parametrize("night", NIGHTS.values(), ids=NIGHTS.keys())
+def test_no_failure_shows_a_secret_or_a_record(night: Night) -> None:
+    run, _ = sync(night.spoilt, **night.config)
+    assert not leaks(run)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.status(400, json.dumps(ECHO).encode()),
+        faults.status(418, json.dumps(ECHO).encode()),
+        faults.Fault("echo", edits=lambda _: ECHO),
+        faults.envelope("@nextpageuri", f"https://{SID}:{TOKEN}@127.0.0.2/"),
+        faults.envelope("@nextpageuri", f"/Mediapartners/{SID}/Other?Token={TOKEN}"),
+        faults.field_of_row("Payout", f"{TOKEN} {SID}"),
+        faults.field_of_row("EventDate", "Jane Doe, Main Street"),
+    ],
+    ids=lambda fault: fault.name,
+)
+def test_what_impact_com_repeats_is_not_shown(fault: Fault) -> None:
+    run, _ = sync([fault.at("Actions", times=ALWAYS)])
+    assert run.exit_code == 1
+    assert not leaks(run)
+    assert "Jane" not in run.stderr
+
+
+def test_the_sid_is_shown_by_its_last_characters() -> None:
+    run, _ = sync([faults.Fault("echo", edits=lambda _: ECHO).at("Actions", times=ALWAYS)])
+    assert f"for ...{SID[-4:]} refused" in run.stderr
+
+
+def test_an_address_that_nobody_answers_shows_no_secret() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    config = {"account_sid": SID, "auth_token": TOKEN, "api_url": f"http://127.0.0.1:{port}"}
+    run = run_inside(config | CONFIG, catalog=catalog("account"), log_level=logging.DEBUG)
+    assert run.exit_code == 1
+    assert "could not be reached" in run.stderr
+    assert not leaks(run)
+
+
+def test_no_credentials_reach_another_host() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        host = f"127.0.0.1:{elsewhere.getsockname()[1]}"
+        for uri in (f"http://{host}/x", f"//{host}/x"):
+            run, _ = sync([faults.envelope("@nextpageuri", uri).at("Actions")])
+            assert run.exit_code == 1
+        moved = faults.Fault(
+            "moved", Answer(302, b"", {"Location": f"http://{host}/x"}, "text/plain")
+        )
+        run, _ = sync([moved.at("Actions")])
+        assert run.exit_code == 1
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_the_command_prints_no_secret(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGLEVEL", level)
+    with Sandbox(WORLD, at=NOW, faults=Chaos(1, 0.2, [faults.status(503)])) as sandbox:
+        run = run_tap(
+            sandbox.settings() | CONFIG | {"auth_token": TOKEN}, catalog=catalog("account")
+        )
+    assert not leaks(run)
+    assert TOKEN not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("auth_token", f"{TOKEN}\n", "auth_token: a character that no token has"),
+        ("auth_token", f"{TOKEN}\u2026", "auth_token: a character that no token has"),
+        ("account_sid", f"{SID} ", "account_sid: a character that no SID has"),
+        ("account_sid", f"{SID}/../x", "account_sid: a character that no SID has"),
+        ("api_url", f"https://{SID}:{TOKEN}@127.0.0.1", "api_url: holds a user or a password"),
+        ("api_url", f"http://{SID}:{TOKEN}@127.0.0.1", "api_url: holds a user or a password"),
+        ("api_url", "https://[", "api_url: "),
+        ("api_url", "http://127.0.0.1.elsewhere.example", "not https"),
+        ("api_url", "http://127.0.0.1@elsewhere.example", "api_url: holds a user or a password"),
+    ],
+)
+def test_settings_that_would_leak_or_break_are_refused(
+    setting: str, value: str, words: str
+) -> None:
+    config = {"account_sid": SID, "auth_token": TOKEN} | CONFIG
+    run = run_tap(config | {setting: value})
+    assert run.exit_code == 1
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert TOKEN not in run.stderr
+    assert SID not in run.stderr
