@@ -1,0 +1,144 @@
+"""BATCH messages hold what RECORD messages would, and in time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tap_impact.sandbox.faults import status
+from tests.conftest import Warehouse
+from tests.runs import Run, catalog, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_impact.sandbox.server import Sandbox
+    from tests.conftest import SandboxFactory
+
+STREAMS = ("account", "action_updates", "actions", "campaigns", "clicks", "daily_clicks")
+FEATURES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "stream maps": {
+        "stream_maps": {
+            "actions": {
+                "__filter__": "record['state'] != 'REVERSED'",
+                "sub_id1": "sub_id1 or 'none'",
+                "promo_code": None,
+            },
+            "campaigns": {"__alias__": "programs"},
+        },
+        "flattening_enabled": True,
+        "flattening_max_depth": 2,
+    },
+}
+
+
+def run(
+    impact: Sandbox, folder: Path | None = None, compression: str = "gzip", **settings: Any
+) -> Run:
+    """A run without the property `amount`; by BATCH if there is a folder for the files."""
+    assert impact.at is not None
+    config: dict[str, Any] = impact.settings() | {
+        "start_date": "2026-03-01",
+        "end_date": impact.at.isoformat(),
+        "click_start_date": "2026-06-26",
+    }
+    if folder:
+        config["batch_config"] = {
+            "encoding": {"format": "jsonl", "compression": compression},
+            "storage": {"root": folder.as_uri(), "prefix": "run-"},
+            "batch_size": 150,
+        }
+    found = catalog(*STREAMS)
+    for stream in found["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] == ["properties", "amount"]:
+                entry["metadata"]["selected"] = False
+    return run_tap(config | settings, catalog=found)
+
+
+def unpacked(done: Run) -> Iterator[dict[str, Any]]:
+    """The messages, with RECORDs in the place of each BATCH."""
+    for message in done.messages:
+        if message["type"] != "BATCH":
+            yield {name: message[name] for name in message if name != "time_extracted"}
+            continue
+        for url in message["manifest"]:
+            content = Path(urlsplit(url).path).read_bytes()
+            if message["encoding"]["compression"] == "gzip":
+                content = gzip.decompress(content)
+            for line in content.splitlines():
+                record = json.loads(line, parse_float=Decimal)
+                yield {"type": "RECORD", "stream": message["stream"], "record": record}
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
+def test_files_hold_what_would_be_records_each_before_the_state_that_covers_it(
+    sandbox: SandboxFactory, tmp_path: Path, features: dict[str, Any], compression: str
+) -> None:
+    impact = sandbox(actions_per_day=20, job_life=["COMPLETED"])
+    batches = run(impact, tmp_path, compression, **features)
+    assert batches.exit_code == 0, batches.stderr
+    assert not any(message["type"] == "RECORD" for message in batches.messages)
+    records = run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features)
+    for stream in {message["stream"] for message in records.messages if "stream" in message}:
+        assert of(unpacked(batches), stream) == of(unpacked(records), stream)
+        assert any("record" in message for message in of(unpacked(records), stream)), stream
+    manifests = [url for message in batches.messages for url in message.get("manifest", ())]
+    assert {Path(urlsplit(url).path) for url in manifests} == {*tmp_path.iterdir()}
+
+
+def of(messages: Iterator[dict[str, Any]], stream: str) -> list[dict[str, Any]]:
+    """The messages of a stream, and every STATE between them."""
+    return [each for each in messages if each["type"] == "STATE" or each["stream"] == stream]
+
+
+def test_a_run_that_fails_leaves_no_file_that_no_message_names(
+    sandbox: SandboxFactory, tmp_path: Path
+) -> None:
+    impact = sandbox(actions_per_day=20, faults=[status(403).at("Actions", after=2, times=99)])
+    done = run(impact, tmp_path)
+    assert done.exit_code == 1
+    manifests = [url for message in done.messages for url in message.get("manifest", ())]
+    assert {Path(urlsplit(url).path) for url in manifests} == {*tmp_path.iterdir()}
+    assert manifests
+
+
+def test_both_ways_load_the_same_tables(
+    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    features = FEATURES["stream maps"]
+    by_batch = Warehouse(warehouse.port, f"{warehouse.schema}_batch"[-60:])
+    files = tmp_path / "files"
+    files.mkdir()
+    options = {"actions_per_day": 20, "job_life": ["COMPLETED"]}
+    warehouse.load(run(sandbox(**options), **features).stdout, tmp_path)
+    by_batch.load(run(sandbox(**options), files, **features).stdout, tmp_path)
+    tables = columns(warehouse)
+    assert tables == columns(by_batch)
+    assert {*tables} == {*STREAMS, "programs"} - {"campaigns"}
+    for table, names in tables.items():
+        # the loader's own columns tell when it loaded, which BATCH does not
+        kept = ", ".join(f'"{name}"' for name in names if not name.startswith("_sdc_"))
+        query = f'SELECT {kept} FROM "{table}" ORDER BY {kept}'  # noqa: S608
+        assert warehouse.query(query) == by_batch.query(query)
+        assert warehouse.query(query)
+    assert "amount" not in tables["actions"]
+    by_batch.connection.close()
+
+
+def columns(warehouse: Warehouse) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for table, column, _ in warehouse.query(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = current_schema() ORDER BY 1, 2, 3"
+    ):
+        found.setdefault(table, []).append(column)
+    return found
