@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from tap_impact.streams.base import ImpactStream
 
 
-def encoder_of(stream: ImpactStream) -> RecordEncoder | None:
-    """How to write a stream's rows; None if the SDK must see each of its records."""
-    if needs_sdk(stream):
-        return None
+def encoder_of(stream: ImpactStream) -> RecordEncoder:
+    """How to write a stream's rows: the properties that its catalog selects."""
     selected = [name for name in stream.schema["properties"] if stream.mask["properties", name]]
     return RecordEncoder(
         stream.record_map, selected, stream.connection, additional=stream.additional

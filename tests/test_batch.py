@@ -118,9 +118,12 @@ def test_both_ways_load_the_same_tables(
     by_batch = Warehouse(warehouse.port, f"{warehouse.schema}_batch"[-60:])
     files = tmp_path / "files"
     files.mkdir()
-    options = {"actions_per_day": 20, "job_life": ["COMPLETED"]}
-    warehouse.load(run(sandbox(**options), **features).stdout, tmp_path)
-    by_batch.load(run(sandbox(**options), files, **features).stdout, tmp_path)
+    warehouse.load(
+        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features).stdout, tmp_path
+    )
+    by_batch.load(
+        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), files, **features).stdout, tmp_path
+    )
     tables = columns(warehouse)
     assert tables == columns(by_batch)
     assert {*tables} == {*STREAMS, "programs"} - {"campaigns"}

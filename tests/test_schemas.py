@@ -9,24 +9,25 @@ import json
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from jsonschema import Draft7Validator, FormatChecker
+from jsonschema import Draft7Validator, FormatChecker  # type: ignore[import-untyped]
 
 from tests.runs import catalog, discovered, run_tap
 
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
-FORMATS = FormatChecker(())
 
-
-@FORMATS.checks("date-time", raises=ValueError)
 def is_instant(value: object) -> bool:
     return value is None or datetime.fromisoformat(str(value)).isoformat()[:-6] + "Z" == value
 
 
-@FORMATS.checks("date", raises=ValueError)
 def is_day(value: object) -> bool:
     return value is None or date.fromisoformat(str(value)).isoformat() == value
+
+
+FORMATS = FormatChecker(())
+FORMATS.checks("date-time", raises=ValueError)(is_instant)
+FORMATS.checks("date", raises=ValueError)(is_day)
 
 
 def test_every_record_of_every_stream_is_valid(sandbox: SandboxFactory) -> None:

@@ -19,7 +19,7 @@ from tap_impact.client import AccessDenied, TooManyPages
 from tap_impact.coverage import Coverage, Purpose, Step
 from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField, nullable
 from tap_impact.messages import Table
-from tap_impact.shortcut import encoder_of
+from tap_impact.shortcut import encoder_of, needs_sdk
 from tap_impact.windows import NARROWEST, Window, iso, newest_first
 
 if TYPE_CHECKING:
@@ -156,20 +156,29 @@ class ImpactStream(Stream, abc.ABC):
 
     def _write(self, rows: Sequence[Row]) -> bool:
         """Write rows without the SDK, if neither it nor the map has to look at each by itself."""
-        if self.encoder is None:
+        if self.needs_sdk:
             return False
         try:
             records = self.encoder.encode(rows)
         except (ValueError, TypeError, ArithmeticError):
             return False
+        self.put(records)
+        return True
+
+    def put(self, records: Sequence[bytes]) -> None:
+        """Write the JSON of records, without the SDK."""
         table = Table(self.name, self._stream_version)
         self._tap.message_writer.write_records(table, records, extracted=datetime.now(UTC))
         self._counter.increment(len(records))
-        return True
 
     @cached_property
-    def encoder(self) -> RecordEncoder | None:
-        """How rows are written without the SDK, if it need not see each record."""
+    def needs_sdk(self) -> bool:
+        """Whether the SDK must see each record."""
+        return needs_sdk(self)
+
+    @cached_property
+    def encoder(self) -> RecordEncoder:
+        """How rows are written without the SDK."""
         return encoder_of(self)
 
     @override
@@ -271,7 +280,7 @@ class ListStream(ImpactStream):
         Raises:
             FatalAPIError: It came short again.
         """
-        row_type = self.record_map.row_type if self.encoder else None
+        row_type = None if self.needs_sdk else self.record_map.row_type
         for moved_before in (False, True):
             announced: list[int] = []
             seen: set[str] = set()

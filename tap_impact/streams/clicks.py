@@ -9,13 +9,12 @@ were written; until then its job stays in state, from where a finished export ca
 from __future__ import annotations
 
 import abc
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from hashlib import sha256
-from operator import itemgetter
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +23,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_impact.days import Days, days_to_load, last_day_over
+from tap_impact.encoding import ROWS_AT_ONCE, to_json
 from tap_impact.export_files import UnreadableFile, file_format, rows
 from tap_impact.exports import DownloadDenied, Exports, Ledger
 from tap_impact.fields import RecordMap, decimal, described, flag, instant, nullable, text, verbatim
@@ -32,7 +32,7 @@ from tap_impact.streams.base import ImpactStream, Need, Scope
 from tap_impact.windows import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -49,7 +49,7 @@ DAY = {"format": "date"}
 
 # What makes a click itself, and so its key, which is the same whenever the click is loaded. Names
 # that stand beside an id are left out, for they may change; so is what the API will add.
-IDENTITY = itemgetter(
+IDENTITY = (
     *("id", "campaign_id", "profile_id", "ip_address", "event_date", "media_id", "ad_id"),
     *("ad_type", "product_sku", "ad_campaign", "ad_group", "keyword", "match_type", "channel"),
     *("deal_name", "deal_type", "deal_scope", "customer_area", "customer_city"),
@@ -59,10 +59,10 @@ IDENTITY = itemgetter(
     *("sub_id3", "cpc_bid", "payout", "unique_click"),
 )
 
-# Half of the SHA-256: two of 10^12 clicks share it with a chance of one in 10^14.
-KEY_BYTES = 16
+# What daily figures are made of.
+FIGURED = ("campaign_id", "ad_id", "unique_click", "payout")
 
-encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 @dataclass
@@ -73,11 +73,11 @@ class Figures:
     unique_clicks: int = 0
     payout: Decimal = Decimal()
 
-    def add(self, click: Record) -> None:
-        """Count a click."""
-        self.clicks += 1
-        self.unique_clicks += bool(click["unique_click"])
-        self.payout += click["payout"] or 0
+    def add(self, clicks: int, payout: Decimal | None, *, unique: bool | None) -> None:
+        """Count clicks that are alike."""
+        self.clicks += clicks
+        self.unique_clicks += clicks if unique else 0
+        self.payout += clicks * (payout or 0)
 
 
 class ReadExport:
@@ -90,30 +90,35 @@ class ReadExport:
         self._clicks = clicks
         self._figures: dict[tuple[str, str], Figures] | None = None
 
-    def records(self) -> Iterator[Record]:
-        """Each click, in the order of the file.
+    def clicks(self) -> Iterator[tuple[list[dict[str, Any]], dict[str, list[bytes]]]]:
+        """Rows in the order of the file, some at once, and the JSON of their values by property.
 
         Raises:
             FatalAPIError: The file, or a field of a row, cannot be read.
         """
-        figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
+        alike = Counter[tuple[bytes, ...]]()
+        left = rows(self.export.file.content)
         try:
-            for row in rows(self.export.file.content):
-                record = self._clicks.record(row)
-                figures[record["campaign_id"] or "", record["ad_id"] or ""].add(record)
-                yield record
+            while some := [*islice(left, ROWS_AT_ONCE)]:
+                columns = self._clicks.columns(some)
+                alike.update(zip(*(columns[name] for name in FIGURED), strict=True))
+                yield some, columns
         except UnreadableFile as error:
             raise FatalAPIError(
                 f"clicks: the export of {self.day} cannot be read: {error}. State is safe: the "
                 "next run downloads it again."
             ) from None
+        figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
+        for values, count in alike.items():
+            campaign_id, ad_id, unique, payout = map(decode, values)
+            figures[campaign_id or "", ad_id or ""].add(count, payout, unique=unique)
         self._figures = figures
 
     @property
     def figures(self) -> dict[tuple[str, str], Figures]:
         """What the whole file comes to, by campaign and ad."""
         while self._figures is None:
-            deque(self.records(), maxlen=0)
+            deque(self.clicks(), maxlen=0)
         return self._figures
 
 
@@ -400,14 +405,36 @@ class Clicks(ExportedStream):
 
     @override
     def of_export(self, read: ReadExport) -> Iterator[Record]:
-        yield from self.keyed(read.records(), read.day)
+        with Occurrences() as occurrences:
+            for some, columns in read.clicks():
+                keys = [
+                    *map(occurrences.key, zip(*(columns[name] for name in IDENTITY), strict=True))
+                ]
+                if self.needs_sdk:
+                    for key, row in zip(keys, some, strict=True):
+                        yield {"click_key": key, "click_day": read.day, **self.record(row)}
+                else:
+                    own = {"click_key": map(to_json, keys), "click_day": repeat(to_json(read.day))}
+                    self.put([*self.encoder.join({**columns, **own})])
+
+    def columns(self, some: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
+        """The JSON of the values of some rows, by property.
+
+        Raises:
+            FatalAPIError: A field of a row cannot be read.
+        """
+        try:
+            columns = self.encoder.columns(some)
+            return {name: [*column] for name, column in columns.items()}
+        except (ValueError, TypeError, ArithmeticError):
+            records = [self.record(row) for row in some]
+            return {name: [to_json(each[name]) for each in records] for name in records[0]}
 
     def keyed(self, records: Iterable[Record], day: str) -> Iterator[Record]:
         """All clicks of a day, or all of one id, with their keys."""
         with Occurrences() as occurrences:
             for record in records:
-                digest = sha256(encode(IDENTITY(record))).digest()[:KEY_BYTES]
-                key = f"{digest.hex()}-{occurrences.earlier(digest)}"
+                key = occurrences.key(to_json(record[name]) for name in IDENTITY)
                 yield {"click_key": key, "click_day": day, **record}
 
 
