@@ -52,8 +52,8 @@ PAGE = {
     "next_steps": (
         "Items of actions cost a request for each action, so they are not selected. To load them "
         "with everything else: `meltano select tap-impact '*' '*'`. A definition added with "
-        "`--from-ref` has no selection of its own, and loads them unless told not to: "
-        "`meltano select --exclude tap-impact action_items '*'`."
+        "`--from-ref` comes without that selection; there, leave them out with the same command "
+        "and then `meltano select --exclude tap-impact action_items '*'`."
     ),
 }
 
