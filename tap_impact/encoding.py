@@ -7,6 +7,7 @@ once and then looked up; what is left to do for a row is to join its values.
 from __future__ import annotations
 
 from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,6 +94,7 @@ class RecordEncoder:
             field.name: Column(field, remembered[field.read]) for field in record_map.fields
         }
         self._sources = record_map.sources
+        self._values_of = itemgetter(*record_map.sources)
         self._additional = additional
         self._pieces: list[tuple[bytes, str]] = []
         before = b"{"
@@ -123,10 +125,12 @@ class RecordEncoder:
         Raises:
             ValueError, TypeError, ArithmeticError: as for `encode`; some only when it is read.
         """
-        by_row: Iterator[Iterable[Any]]
+        additional: Iterable[bytes] = repeat(b"null", len(rows))
+        by_row: Iterable[Iterable[Any]]
         if isinstance(rows[0], msgspec.Struct):
             by_row = map(msgspec.structs.astuple, rows)
-            additional: Iterable[bytes] = repeat(b"null", len(rows))
+        elif self._are_whole(rows):
+            by_row = map(self._values_of, rows)
         else:
             by_row = ([row.get(source) for source in self._sources] for row in rows)
             additional = map(to_json, map(self._additional, rows))
@@ -135,6 +139,10 @@ class RecordEncoder:
             name: column.json(values[column.source]) for name, column in self._columns.items()
         }
         return columns | {ADDITIONAL_FIELDS: additional}
+
+    def _are_whole(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether each has all fields that the map knows, and no others."""
+        return all(len(row) == len(self._sources) and row.keys() == self._sources for row in rows)
 
     def join(self, columns: Mapping[str, Iterable[bytes]]) -> Iterator[bytes]:
         """The JSON of records whose values, by property, are given as JSON."""
