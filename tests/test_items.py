@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_impact.sandbox.faults import status
 from tap_impact.sandbox.server import Sandbox
+from tap_impact.sandbox.switches import SCOPES
 from tap_impact.sandbox.world import World
+from tap_impact.streams.items import ActionItems
+from tests.inside import run_inside
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
 START = NOW - timedelta(days=20)
 OPENED = date(2025, 12, 1)
-IN_FLIGHT = 8
+IN_FLIGHT = 10
 
 Key = tuple[str, str, int]
 Facts = tuple[Decimal, Decimal, str | None, int]
@@ -198,6 +202,111 @@ def test_what_changed_is_asked_again_and_nothing_else(
         gone = rows.keys() - newest.keys()
         assert gone
         assert not gone & expected.keys()
+
+
+def test_each_state_of_a_run_is_where_another_can_go_on(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(hourly_detail=5000)
+    messages = load(sandbox).messages
+    states = [place for place, message in enumerate(messages) if message["type"] == "STATE"]
+    assert len(states) > 10
+    for place in states[1::3]:
+        before = [each["record"] for each in messages[:place] if each["type"] == "RECORD"]
+        run = load(sandbox, messages[place]["value"])
+        assert run.exit_code == 0
+        assert not facts(before).keys() & loaded(run).keys()
+        assert facts(before) | loaded(run) == truth(sandbox)
+
+
+def test_actions_of_one_second_can_be_stopped_between(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="batch", actions_per_day=8, opened=OPENED))
+    moments = Counter(action["EventDate"] for action in sandbox.world.actions(NOW))
+    shared = datetime.fromisoformat(
+        max(moment for moment, actions in moments.items() if actions > 1)
+    )
+    around: dict[str, Any] = {
+        "start_date": (shared - timedelta(hours=1)).isoformat(),
+        "action_items_per_run": 1,
+    }
+    within = shared + timedelta(seconds=2)
+    run = load(sandbox, start_at(within), **around)
+    table, asked_of, stopped_between = loaded(run), asked(sandbox), False
+    while "action_items_per_run is" in run.stderr:
+        stopped_between |= "history_last_id" in bookmark(run)
+        run = load(sandbox, run.state, **around)
+        table |= loaded(run)
+        asked_of += asked(sandbox)
+    assert stopped_between
+    assert set(asked_of.values()) == {1}
+    happened = {
+        action["Id"]
+        for action in sandbox.world.actions(NOW)
+        if datetime.fromisoformat(action["EventDate"]) == shared
+    }
+    assert happened <= asked_of.keys()
+
+
+def start_at(since: datetime) -> dict[str, Any]:
+    """State of a run that is whole back to an instant."""
+    held = {
+        "replication_key": "event_date",
+        "replication_key_value": (NOW + timedelta(seconds=1)).isoformat(),
+        "history_since": since.isoformat(),
+    }
+    return {"bookmarks": {"action_items": held}}
+
+
+def test_full_table_replication_asks_all_and_leaves_progress_alone(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve()
+    first = load(sandbox, action_items_per_run=30)
+    run = load(sandbox, first.state, replication_method="FULL_TABLE", action_items_per_run=30)
+    assert loaded(run) == truth(sandbox)
+    assert run.state["bookmarks"] == first.state["bookmarks"]
+
+
+@pytest.mark.parametrize("missing", ["Retrieve actions", "Retrieve action items"])
+def test_the_scope_that_is_missing_is_named(serve: Callable[..., Sandbox], missing: str) -> None:
+    sandbox = serve(scopes=SCOPES - {missing})
+    run = load(sandbox)
+    assert run.exit_code == 1
+    assert f"Tick the scope Actions > {missing} for the token" in run.stderr
+    assert not run.records("action_items")
+    refused = sum(request.status == 403 for request in sandbox.requests)
+    assert 0 < refused <= IN_FLIGHT
+
+
+def test_an_action_that_vanished_meanwhile_is_no_error(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(faults=[status(404).at("Actions", after=8)])
+    run = load(sandbox)
+    assert run.exit_code == 0
+    assert len(actions_of(truth(sandbox)) - actions_of(loaded(run))) == 1
+
+
+def test_a_failure_in_the_middle_keeps_what_was_done(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(faults=[status(400).at("Actions", after=60)])
+    run = load(sandbox)
+    assert run.exit_code == 1
+    then = load(sandbox, run.state)
+    assert loaded(run) | loaded(then) == truth(sandbox)
+    assert not loaded(run).keys() & loaded(then).keys()
+
+
+def test_the_order_does_not_depend_on_how_many_are_under_way(
+    serve: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve(gzip=True)
+    config = sandbox.settings() | {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
+    outputs = []
+    for in_flight in (1, IN_FLIGHT):
+        monkeypatch.setattr(ActionItems, "in_flight", in_flight)
+        run = run_inside(config, catalog=catalog("action_items"))
+        assert run.exit_code == 0
+        outputs.append(
+            [(each["type"], each.get("record"), each.get("value")) for each in run.messages]
+        )
+    assert outputs[0] == outputs[1]
+    assert outputs[0][-1][0] == "STATE"
 
 
 def updates(sandbox: Sandbox) -> set[str]:

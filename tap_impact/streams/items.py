@@ -117,11 +117,13 @@ class Progress:
             yield Purpose.CATCH_UP, Window(settled, now)
         for window in newest_first(start, since, doubling(FIRST_WIDTH)):
             yield Purpose.HISTORY, window
+        if since == start and self.last_id is not None:
+            yield Purpose.HISTORY, Window(start, start)
 
     def awaits(self, action: Action, start: datetime) -> bool:
         """Whether history has yet to come to an action."""
         since = self.coverage.since
-        if action.event_date == since:
+        if start <= action.event_date == since:
             return self.last_id is not None and action.id > self.last_id
         return start <= action.event_date < since
 
@@ -182,8 +184,8 @@ class ActionItems(DatedStream):
     replication_key = "event_date"
     selected_by_default = False
     feeds: ClassVar = {Purpose.HISTORY: HAPPENED, Purpose.CATCH_UP: UPDATED}
-    in_flight: ClassVar = 8
-    """How many requests are under way at once."""
+    in_flight: ClassVar = 10
+    """How many requests are under way at once: as many as connections stay open in `requests`."""
     record_map = RecordMap(
         key("ActionId", "The action that the item belongs to."),
         Field(
