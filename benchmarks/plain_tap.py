@@ -31,6 +31,7 @@ class Actions(RESTStream[Any]):
     name = "actions"
     path = f"{ACCOUNT}/Actions"
     primary_keys = ("id",)
+    replication_key = "event_date"
     records_jsonpath = "$.Actions[*]"
 
     def __init__(self, tap: Tap) -> None:

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.rows import NOW
 from benchmarks.server import prepare
+from tap_impact.sandbox import database
 from tap_impact.streams.actions import Actions
 from tap_impact.streams.base import CONNECTION_PROPERTIES
 from tap_impact.streams.clicks import Clicks
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 MODULE = [sys.executable, "-m"]
 MIB = 1024
+CONNECTION = {
+    "host": "127.0.0.1",
+    "port": 27639,
+    "user": database.ROLE,
+    "password": "unused",
+    "database": database.DATABASE,
+}
 
 
 class Cost(NamedTuple):
@@ -184,10 +192,60 @@ def start_up(repeat: int) -> None:
     """What it takes to say a version."""
     candidates = {
         "plain SDK tap": [*MODULE, "benchmarks.plain_tap", "--version"],
-        "tap-impact": [BIN / "tap-impact", "--version"],
+        "tap-impact": [*MODULE, "tap_impact.command", "--version"],
         "bare Python": [sys.executable, "-c", "pass"],
     }
     compare(candidates, 1, repeat)  # type: ignore[arg-type]
+
+
+def piped(tap: list[str | Path], target: list[str | Path]) -> float:
+    """Seconds from the start of a tap to the end of its loader."""
+    began = time.monotonic()
+    with subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
+        subprocess.run(target, stdin=source.stdout, capture_output=True, check=True)
+    return time.monotonic() - began
+
+
+def pipeline(folder: Path, rows: int, target: Path | None) -> None:
+    """Actions into PostgreSQL, or by the loader at `target` into files, from end to end."""
+    prepare(folder, actions=rows, clicks=0)
+    place = ["--port", "27639", "--data-dir", str(folder / "postgres")]
+    loader = target or BIN / "target-postgres"
+    files = folder / "files"
+    files.mkdir()
+    batch = {"encoding": {"format": "jsonl", "compression": "gzip"}}
+    batch |= {"storage": {"root": files.as_uri()}}
+    copy: dict[str, Any] = {"use_copy": True}
+    quick = copy | {"validate_records": False}
+    with served(folder) as url:
+        (folder / "batch").mkdir()
+        taps = {
+            "plain SDK tap, loader's defaults": (plain_tap(folder, url), {}),
+            "RECORD, COPY, no validation": (our_tap(folder, url, "actions"), quick),
+            "BATCH, COPY": (
+                our_tap(folder / "batch", url, "actions", batch_config=batch),
+                copy,
+            ),
+        }
+        if target:
+            del taps["BATCH, COPY"]
+        else:
+            database.cli.main(["start", *place], standalone_mode=False)
+        try:
+            first = None
+            for number, (name, (tap, settings)) in enumerate(taps.items()):
+                config = settings | (
+                    {"destination_path": str(files)}
+                    if target
+                    else CONNECTION | {"default_target_schema": f"trial_{number}"}
+                )
+                (folder / "target.json").write_text(json.dumps(config))
+                seconds = piped(tap, [loader, "--config", folder / "target.json"])
+                first = first or seconds
+                print(f"{name:34}{seconds:8.1f} s   {first / seconds:.1f} times as fast")
+        finally:
+            if not target:
+                database.cli.main(["stop", *place], standalone_mode=False)
 
 
 def main() -> None:
@@ -211,6 +269,10 @@ def main() -> None:
                 clicks(folder, given.rows or 1_000_000, given.repeat, kind)
             case "start-up":
                 start_up(given.repeat)
+            case "postgres":
+                pipeline(folder, given.rows or 200_000, None)
+            case "jsonl":
+                pipeline(folder, given.rows or 200_000, given.target)
             case _:
                 parser.error("measure what?")
 
