@@ -7,7 +7,6 @@ stream, no filter and no field.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from base64 import b64encode
 from functools import partial
@@ -16,6 +15,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
+import backoff
 import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
@@ -34,6 +34,7 @@ T = TypeVar("T")
 MOST_PAGES = 10
 
 TRIES = 7
+SHORTEST_PAUSE = 2
 LONGEST_PAUSE = 60
 SHORTEST_LIMIT_PAUSE = 30
 
@@ -261,7 +262,9 @@ class ImpactClient:
         """
         tries = 0
         waited = 0.0
-        next_limit_pause = SHORTEST_LIMIT_PAUSE
+        pauses = growing(SHORTEST_PAUSE, LONGEST_PAUSE)
+        limit_pauses = growing(SHORTEST_LIMIT_PAUSE)
+        # `backoff`'s own decorators would sleep on through a signal in another thread.
         while True:
             self.pace.await_turn(endpoint_of(asked))
             try:
@@ -269,8 +272,7 @@ class ImpactClient:
             except RateLimited as error:
                 pause = error.seconds
                 if pause is None:
-                    pause = next_limit_pause * random.uniform(1, 1.25)  # noqa: S311
-                    next_limit_pause *= 2
+                    pause = backoff.random_jitter(next(limit_pauses))
                 waited += max(pause, 1)
                 if waited > self._rate_limit_wait_seconds:
                     raise RateLimited(
@@ -294,7 +296,7 @@ class ImpactClient:
                     raise RetriableAPIError(
                         f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
                     ) from None
-                pause = random.uniform(0, min(2**tries, LONGEST_PAUSE))  # noqa: S311
+                pause = backoff.full_jitter(next(pauses))
                 self.logger.warning(
                     "%s Trying again in %.1f s (try %d of %d).", what, pause, tries + 1, TRIES
                 )
@@ -415,6 +417,13 @@ class ImpactClient:
 def unauthenticated(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Send no credentials, not even those that requests would find in the user's .netrc."""
     return request
+
+
+def growing(first: float, longest: float | None = None) -> Iterator[float]:
+    """Pauses in seconds, each twice the one before."""
+    pauses = backoff.expo(factor=first, max_value=longest)
+    next(pauses)  # the generators of `backoff` begin with one that is no pause
+    return pauses
 
 
 def is_worth_another_try(error: Exception) -> bool:

@@ -221,7 +221,8 @@ class Settings(NamedTuple):
     def of(cls, config: Mapping[str, Any], *, clock: datetime) -> Settings:
         """Read a config that `problems` found nothing wrong with; `clock` is the run's start."""
         end = config.get("end_date")
-        now = (parse_instant(end) if end else clock).replace(microsecond=0)
+        # A bookmark in the future would hide what happens until then.
+        now = min(parse_instant(end) if end else clock, clock).replace(microsecond=0)
         reach = now - REACH
         start = config.get("start_date")
         click_start = config.get("click_start_date")

@@ -165,3 +165,10 @@ def test_full_table_replication_reads_all_and_leaves_coverage_alone(sandbox: San
 def test_full_table_replication_asks_for_nothing_beyond_reach(sandbox: Sandbox) -> None:
     run = load(sandbox, replication_method="FULL_TABLE", start_date="2019-01-01")
     assert run.records("actions")
+
+
+def test_an_end_in_the_future_leaves_no_bookmark_there(sandbox: Sandbox) -> None:
+    before = datetime.now(UTC)
+    run = load(sandbox, end_date="2999-01-01")
+    through = run.state["bookmarks"]["actions"]["replication_key_value"]
+    assert before.replace(microsecond=0) <= datetime.fromisoformat(through) <= datetime.now(UTC)
