@@ -642,7 +642,7 @@ class World:
                 until = lock or steps[-1].shown + DAY
                 vanishes = steps[0].shown + (until - steps[0].shown) * (salt >> 8 & 0xFF) // 0x100
             yield Life(
-                f"{campaign.id}.{int(campaign.tracker[0]) + 1117}.{day * PER_DAY + number}",
+                f"{campaign.id}.{self.account_id}.{day * PER_DAY + number}",
                 day,
                 campaign,
                 event,
