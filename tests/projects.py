@@ -11,7 +11,8 @@ from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.conftest import ROOT
+
 COMMANDS = Path(sys.executable).parent
 # They need other versions of libraries than the tests' own environment has.
 INSTALLED_BY_MELTANO = {"dbt-postgres": "utility", "target-jsonl": "loader"}
@@ -42,13 +43,14 @@ class Project:
         self.environment = os.environ | {"PATH": f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"}
         self.environment |= environment
         shutil.copytree(ROOT / "transform", folder / "transform")
-        self.write("meltano.yml", PIP_URL.sub("", (ROOT / "meltano.yml").read_text()))
+        self.write("meltano.yml", (ROOT / "meltano.yml").read_text())
         (folder / ".meltano").mkdir()
         for kind in ("utilities", "loaders"):
             (folder / ".meltano" / kind).symlink_to(ROOT / ".meltano" / kind)
 
     def write(self, name: str, content: str) -> None:
-        (self.folder / name).write_text(content)
+        """Write a file of Meltano's; what pytest's venv has is not installed again."""
+        (self.folder / name).write_text(PIP_URL.sub("", content))
 
     def shell(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what a person would type in the project's directory; stdout has all it says."""
