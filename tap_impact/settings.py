@@ -292,6 +292,13 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """What would send the credentials astray, or send others."""
+    batches = config.get("batch_config")
+    if isinstance(batches, dict):
+        encoding, storage = batches.get("encoding") or {}, batches.get("storage") or {}
+        if encoding.get("format") != "jsonl":
+            yield "batch_config.encoding.format is not jsonl, the one that can be written"
+        if not storage.get("root"):
+            yield "batch_config.storage.root is missing"
     api_url = config.get("api_url")
     if isinstance(api_url, str):
         if "@" in api_url:

@@ -145,3 +145,13 @@ def columns(warehouse: Warehouse) -> dict[str, list[str]]:
     ):
         found.setdefault(table, []).append(column)
     return found
+
+
+def test_what_cannot_be_written_is_said_before_any_request(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
+    wrong = {"encoding": {"format": "parquet"}, "storage": {"prefix": "x"}}
+    done = run(impact, batch_config=wrong)
+    assert done.exit_code == 1
+    assert "batch_config.encoding.format is not jsonl" in done.stderr
+    assert "batch_config.storage.root is missing" in done.stderr
+    assert not impact.requests
