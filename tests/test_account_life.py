@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,9 @@ Facts = tuple[str | Decimal | datetime | None, ...]
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(seed="life", actions_per_day=10), at=FIRST_RUN) as sandbox:
+    with Sandbox(
+        World(seed="life", actions_per_day=10, opened=date(2024, 11, 1)), at=FIRST_RUN
+    ) as sandbox:
         yield sandbox
 
 
