@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.rows import NOW
 from benchmarks.server import prepare
@@ -52,10 +52,13 @@ class Cost(NamedTuple):
     peak: float
 
 
-def cost(command: Sequence[str | Path], output: IO[bytes] | int = subprocess.DEVNULL) -> Cost:
-    """Run a process to its end."""
+def cost(command: Sequence[str | Path]) -> Cost:
+    """Run a process to its end, its output into a pipe as in a pipeline."""
     began = time.monotonic()
-    with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE) as process:
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
+        subprocess.Popen(command, stdout=reader.stdin, stderr=subprocess.PIPE) as process,
+    ):
         assert process.stderr
         log = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)

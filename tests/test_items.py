@@ -315,7 +315,7 @@ def updates(sandbox: Sandbox) -> set[str]:
 
 
 def newest_rows(rows: Iterable[dict[str, Any]]) -> dict[Key, Facts]:
-    """What the query for present items in docs/items.md leaves: of each action, what was read last."""
+    """What the query of docs/items.md leaves: of each action, what was read last."""
     rows = [*rows]
     newest: dict[str, str] = {}
     for row in rows:
