@@ -196,6 +196,7 @@ class ImpactClient:
         params: Mapping[str, Any],
         *data_keys: str,
         row_type: type[msgspec.Struct] | None = None,
+        most_pages: int | None = None,
     ) -> Iterator[Page]:
         """Fetch a list page by page; its rows stand under one of the data keys.
 
@@ -208,9 +209,10 @@ class ImpactClient:
             params: the query.
             data_keys: by which the rows of a page may go.
             row_type: what to make of the rows of a page if all of them fit; else they are dicts.
+            most_pages: how many pages impact.com gives of this list; None if it does not say.
 
         Raises:
-            TooManyPages: before the first page is given, if the list is longer than the API allows.
+            TooManyPages: the list is longer than that.
         """
         query = urlencode(params)
         url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
@@ -219,9 +221,14 @@ class ImpactClient:
         while url:
             seen.add(url)
             body = coming.result() if coming else self._get(url, data_keys, row_type)
-            if len(seen) == 1 and (number(body.get("@numpages")) or 0) > MOST_PAGES:
+            if (
+                most_pages is not None
+                and len(seen) == 1
+                and (number(body.get("@numpages")) or 0) > most_pages
+            ):
                 raise TooManyPages(
-                    f"{self.shown(url)} has {body['@numpages']} pages; impact.com gives 10."
+                    f"{self.shown(url)} has {body['@numpages']} pages; "
+                    f"impact.com gives {most_pages}."
                 )
             url = self._following(body.get("@nextpageuri"))
             if url and url not in seen:

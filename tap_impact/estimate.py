@@ -6,7 +6,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tap_impact.client import TooManyPages
+from tap_impact.client import MOST_PAGES, TooManyPages
 from tap_impact.streams.actions import HAPPENED, Actions
 from tap_impact.streams.base import DatedStream, ImpactStream
 from tap_impact.streams.clicks import ClickExports, ClickStream
@@ -49,7 +49,7 @@ def estimates(tap: TapImpact) -> Iterator[str]:
 def of_items(stream: ActionItems) -> str:
     """What the items take: a list of actions costs a request, and each action one more."""
     settings, progress = stream.settings, stream.progress()
-    start = max(settings.start, settings.reach)
+    start = settings.start
     lists = len([*progress.lists(now=settings.now, start=start, reach=settings.reach)])
     left = max(progress.coverage.since - start, timedelta())
     left += max(settings.now - progress.coverage.through, timedelta())
@@ -72,11 +72,13 @@ def actions_per_day(stream: ActionItems) -> float:
     for campaign_id in settings.campaign_ids or (None,):
         of_campaign = {"CampaignId": campaign_id} if campaign_id else {}
         try:
-            pages = stream.client.pages(Actions.path, query | of_campaign, Actions.data_key)
+            pages = stream.client.pages(
+                Actions.path, query | of_campaign, Actions.data_key, most_pages=MOST_PAGES
+            )
             first = next(pages)
             found += first.total or len(first.rows)
         except TooManyPages:
-            found += 10 * settings.page_size
+            found += MOST_PAGES * settings.page_size
     return found / ((settings.now - start) / ONE_DAY)
 
 

@@ -291,7 +291,17 @@ class Exports:
             self._keep()
         except ExportFailed as failure:
             self._replay(day, job, failure)
+        except (AccessDenied, RateLimited):
+            raise
+        except FatalAPIError as error:
+            self._waiting.remove(day)
+            self.fail(day, error)
         return None
+
+    def fail(self, day: date, error: FatalAPIError) -> None:
+        """Leave a day open, and go on with the others; the run fails at its end."""
+        self.trouble = FatalAPIError(f"Clicks of {day}: {error}")
+        self._logger.error(self.trouble)
 
     def _result(self, day: date, job: Job) -> Export | None:
         """The export of a day; None as long as its job runs.
@@ -306,7 +316,9 @@ class Exports:
             return None
         seen = seen or {}
         completed = instant(seen, "CompletedDate")
-        if completed and day not in self._replayed and day > last_day_over(completed, self._zone):
+        if completed and day > last_day_over(completed, self._zone):
+            if day in self._replayed:
+                return None  # what is seen is still the result from before the replay
             # Whoever asked for this day while it lasted made a job that is never refreshed.
             raise ExportFailed("was made before the day was over")
         answer = self._download(job)
@@ -368,8 +380,14 @@ class Exports:
             self._replayed.add(day)
             try:
                 self._client.open("PUT", f"/Jobs/{job.id}/Replay").close()
-            except (AccessDenied, requests.exceptions.RequestException) as error:
-                why += f", and cannot be replayed ({type(error).__name__})"
+            except (
+                FatalAPIError,
+                RetriableAPIError,
+                requests.exceptions.RequestException,
+            ) as error:
+                lacks = "the token lacks Jobs Management > Replay job"
+                reason = lacks if isinstance(error, AccessDenied) else type(error).__name__
+                why += f", and cannot be replayed ({reason})"
             else:
                 self._logger.warning("Clicks of %s: the export %s. It is replayed.", day, why)
                 return

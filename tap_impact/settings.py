@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -204,8 +204,11 @@ class Settings(NamedTuple):
 
     now: datetime
     start: datetime
+    """How far back history is loaded; never beyond reach."""
     reach: datetime
     """The oldest instant that the API can be asked for."""
+    clock: datetime
+    """What time it is at impact.com. A sandbox plays at `now`."""
     label: str | None
     currency: str | None
     campaign_ids: tuple[str, ...]
@@ -223,21 +226,23 @@ class Settings(NamedTuple):
         end = config.get("end_date")
         # A bookmark in the future would hide what happens until then.
         now = min(parse_instant(end) if end else clock, clock).replace(microsecond=0)
-        reach = now - REACH
+        clock = now if is_this_machine(urlsplit(config["api_url"]).hostname) else clock
+        reach = clock.replace(microsecond=0) - REACH
         start = config.get("start_date")
         click_start = config.get("click_start_date")
         zone = config.get("timezone")
         return cls(
             now=now,
-            start=parse_instant(start).replace(microsecond=0) if start else reach,
+            start=max(parse_instant(start).replace(microsecond=0), reach) if start else reach,
             reach=reach,
+            clock=clock,
             label=config.get("label"),
             currency=config.get("currency"),
             campaign_ids=tuple(config.get("campaign_ids") or ()),
             settlement_lookback=timedelta(days=config["settlement_lookback_days"]),
             action_items_per_run=config["action_items_per_run"],
             page_size=config["page_size"],
-            click_start=parse_instant(click_start).date() if click_start else None,
+            click_start=datetime.fromisoformat(click_start).date() if click_start else None,
             click_exports_per_day=config["click_exports_per_day"],
             export_wait_seconds=config["export_wait_seconds"],
             zone=ZoneInfo(zone) if zone else None,
@@ -282,6 +287,8 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield "end_date must be after start_date, which cannot be read"
         elif instants["end_date"] <= instants["start_date"]:
             yield "end_date is not after start_date"
+    elif "start_date" in instants and instants["start_date"] > datetime.now(UTC):
+        yield "start_date is in the future"
     zone = config.get("timezone")
     if isinstance(zone, str) and not is_zone(zone):
         yield f"timezone: {zone!r} is not an IANA name like America/New_York"
@@ -299,6 +306,10 @@ def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield "batch_config.encoding.format is not jsonl, the one that can be written"
         if not storage.get("root"):
             yield "batch_config.storage.root is missing"
+        if batches.get("batch_size") is not None and not (
+            isinstance(batches["batch_size"], int) and batches["batch_size"] > 0
+        ):
+            yield "batch_config.batch_size is not a number of rows, one at least"
     api_url = config.get("api_url")
     if isinstance(api_url, str):
         if "@" in api_url:
@@ -328,7 +339,12 @@ def is_safe(api_url: str) -> bool:
         return False
     if parts.scheme == "https":
         return bool(parts.hostname)
+    return parts.scheme == "http" and is_this_machine(parts.hostname)
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Whether a host is a loopback address."""
     try:
-        return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+        return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
-        return parts.hostname == "localhost"
+        return host == "localhost"

@@ -32,7 +32,7 @@ from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
 from tap_impact.streams.clicks import ClickExports, Clicks, DailyClicks
 from tap_impact.streams.items import ActionItems
-from tap_impact.windows import iso
+from tap_impact.windows import iso, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,10 +100,11 @@ class TapImpact(Tap):
     def settings(self) -> Settings:
         """What the config means for this run."""
         settings = Settings.of(self.config, clock=datetime.now(UTC))
-        if settings.start < settings.reach:
+        start = self.config.get("start_date")
+        if start and parse_instant(start) < settings.reach:
             self.logger.warning(
                 "start_date %s is further back than impact.com answers; history begins at %s.",
-                iso(settings.start),
+                start,
                 iso(settings.reach),
             )
         return settings

@@ -174,3 +174,25 @@ def test_an_end_in_the_future_leaves_no_bookmark_there(sandbox: Sandbox) -> None
     run = load(sandbox, end_date="2999-01-01")
     through = run.state["bookmarks"]["actions"]["replication_key_value"]
     assert before.replace(microsecond=0) <= datetime.fromisoformat(through) <= datetime.now(UTC)
+
+
+def test_no_day_before_history_is_held_in_part(sandbox: Sandbox) -> None:
+    state = None
+    for _ in range(2):
+        run = load(sandbox, state)
+        state = run.state
+        happened = [record["event_date"] for record in run.records("actions")]
+        assert min(happened) >= START.isoformat()[:19]
+        sandbox.advance(86_400)
+    earlier = load(sandbox, state, start_date=(START - timedelta(days=30)).isoformat())
+    sandbox.advance(86_400)
+    again = load(sandbox, earlier.state)  # what is held is kept up to date, wherever start_date is
+    assert any(record["event_date"] < START.isoformat() for record in again.records("actions"))
+
+
+def test_a_bookmark_in_the_future_is_refused(sandbox: Sandbox) -> None:
+    state = {"bookmarks": {"actions": {"replication_key_value": "2999-01-01T00:00:00Z"}}}
+    config = sandbox.settings() | {"end_date": sandbox.at.isoformat()}
+    run = run_tap(config, state=state, catalog=catalog("actions"))
+    assert run.exit_code == 1
+    assert "the bookmark of actions is in the future (2999-01-01T00:00:00Z)" in run.stderr

@@ -264,7 +264,7 @@ def test_a_failure_that_cannot_be_replayed_is_reported(
 ) -> None:
     run = travel(job_life=["QUEUED", "FAILED"], scopes=SCOPES - {"Replay job"})
     assert run.run(ONE) == []
-    assert "cannot be replayed (AccessDenied)" in caplog.text
+    assert "cannot be replayed (the token lacks Jobs Management > Replay job)" in caplog.text
     assert [*run.ledger.jobs] == ONE
 
 
@@ -313,15 +313,21 @@ def test_an_empty_file_is_believed_when_it_comes_twice(travel: Any) -> None:
     assert run.run(before) == before
     assert run.asked["Download"] == 2
     run.sandbox.spoil([faults.empty().at("files", times=9)])
-    with pytest.raises(FatalAPIError, match="empty file, though"):
-        run.run(ONE)
+    assert run.run(ONE) == []
+    assert "empty file, though" in str(run.exports.trouble)
 
 
 def test_no_credentials_are_sent_to_an_open_line(travel: Any) -> None:
     run = travel()
     run.sandbox.jobs.sign = lambda _: "@files.example/x"  # http://127.0.0.1:1@files.example/x
-    with pytest.raises(FatalAPIError, match="not https"):
-        run.run(ONE)
+    assert run.run(ONE) == []
+    assert "not https" in str(run.exports.trouble)
+
+
+def test_a_day_that_cannot_be_had_keeps_no_other_from_loading(travel: Any) -> None:
+    run = travel(faults.empty().at("files", times=2))
+    assert run.run(DAYS) == DAYS[1:]
+    assert str(run.exports.trouble).startswith(f"Clicks of {DAYS[0]}: ")
 
 
 def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:

@@ -68,6 +68,7 @@ def test_a_months_actions_that_lock_at_one_instant_are_asked_for_by_campaign() -
         row
         for row in WORLD.actions(NOW)
         if row["LockingDate"]
+        and datetime.fromisoformat(row["EventDate"]) >= START
         and NOW - timedelta(days=41) <= datetime.fromisoformat(row["LockingDate"]) <= NOW
     ]
     assert ids(run.records("actions")) >= ids(locked)

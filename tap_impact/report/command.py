@@ -60,8 +60,12 @@ def cli(output: Path, schema: str | None, database: str, **server: Any) -> None:
     click.echo(f"Open {output}")
 
 
+# What Meltano calls the schema of the extractor tap-impact.
+LOADED_BY_MELTANO = "tap_impact"
+
+
 def only(schemas: list[str]) -> str:
-    """The one schema.
+    """The one schema, or else that of the extractor `tap-impact`.
 
     Raises:
         click.ClickException: There is none, or a choice.
@@ -69,6 +73,8 @@ def only(schemas: list[str]) -> str:
     match schemas:
         case [schema]:
             return schema
+        case _ if LOADED_BY_MELTANO in schemas:
+            return LOADED_BY_MELTANO
         case []:
             raise click.ClickException("No actions are loaded yet.")
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+# Three years less a day, which is what a tap can ask for.
+AS_FAR_AS_THE_API_GOES = timedelta(days=3 * 365 - 1)
 
 
 def instant(text: str) -> datetime:
@@ -77,11 +80,14 @@ def serve(port: int, at: datetime | None, switch: tuple[str, ...], **world: Any)
 @sandbox.command()
 @world_options
 @click.option("--at", type=instant, help="The instant to look at; now if not given.")
-@click.option("--since", type=instant, help="Leave out the actions that happened before.")
+@click.option("--since", type=instant, help="The first instant; as far as the API goes if none.")
 def truth(at: datetime | None, since: datetime | None, **world: Any) -> None:
     """Print the actions by state, with the sums of their payouts."""
     imagined = World(**world)
-    for state, (count, payout) in imagined.totals(at or datetime.now(UTC), since).items():
+    at = at or datetime.now(UTC).replace(microsecond=0)
+    since = since or at - AS_FAR_AS_THE_API_GOES
+    click.echo(f"Actions from {since.isoformat()} to {at.isoformat()}")
+    for state, (count, payout) in imagined.totals(at, since).items():
         click.echo(f"{state:<10}{count:>10,}{payout:>20,.6f} {imagined.currency}")
 
 

@@ -30,6 +30,7 @@ class Actions(DatedStream):
     name = "actions"
     path = "/Actions"
     data_key = "Actions"
+    happened = "EventDate"
     scope = Scope("Actions", "Retrieve actions")
     primary_keys = ("id",)
     replication_key = "event_date"
@@ -85,6 +86,7 @@ class ActionUpdates(DatedStream):
     name = "action_updates"
     path = "/ActionUpdates"
     data_key = "ActionUpdates"
+    happened = "UpdateDate"
     scope = Scope("Actions", "Retrieve action updates")
     primary_keys = ("id",)
     replication_key = "update_date"

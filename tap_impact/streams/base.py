@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -15,9 +15,16 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_impact.client import AccessDenied, TooManyPages
+from tap_impact.client import MOST_PAGES, AccessDenied, NotFound, TooManyPages
 from tap_impact.coverage import Coverage, Purpose, Step
-from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField, nullable
+from tap_impact.fields import (
+    ADDITIONAL_FIELDS,
+    UnreadableField,
+    as_text,
+    is_blank,
+    nullable,
+    zoned,
+)
 from tap_impact.messages import Table
 from tap_impact.shortcut import encoder_of, needs_sdk
 from tap_impact.windows import NARROWEST, Window, iso, newest_first
@@ -99,6 +106,17 @@ class ImpactStream(Stream, abc.ABC):
         """JSON schema of the records, without the connection's columns."""
         return cls.record_map.json_schema()
 
+    def refuse_future(self, through: datetime) -> None:
+        """Stop at a bookmark that would hide all that happens until then.
+
+        Raises:
+            FatalSyncError: It is more than a day ahead of this machine's clock.
+        """
+        if through > datetime.now(UTC) + timedelta(days=1):
+            raise FatalSyncError(
+                f"State: the bookmark of {self.name} is in the future ({iso(through)})."
+            )
+
     @property
     def settings(self) -> Settings:
         """What the config means for this run; discovery needs none."""
@@ -131,6 +149,10 @@ class ImpactStream(Stream, abc.ABC):
             yield from self.read()
         except AccessDenied as error:
             self.leave_out(error)
+        except NotFound as error:
+            if self.scope.required:
+                raise
+            self.logger.warning("%s is left out. %s", self.name, error)
         finally:
             self._tap.message_writer.let_out()
 
@@ -259,6 +281,8 @@ class ListStream(ImpactStream):
     """A stream that reads a list whole."""
 
     data_key: ClassVar[str]
+    most_pages: ClassVar[int | None] = None
+    """How many pages impact.com gives of a list; None if it does not say."""
 
     @override
     def needs(self) -> list[Need]:
@@ -284,7 +308,9 @@ class ListStream(ImpactStream):
         for moved_before in (False, True):
             announced: list[int] = []
             seen: set[str] = set()
-            for page in self.client.pages(self.path, params, self.data_key, row_type=row_type):
+            for page in self.client.pages(
+                self.path, params, self.data_key, row_type=row_type, most_pages=self.most_pages
+            ):
                 announced.append(page.total)
                 seen.update(self.record_map.identities(page.rows))
                 yield page.rows
@@ -300,6 +326,9 @@ class ListStream(ImpactStream):
 class DatedStream(ListStream):
     """A stream that reads windows of time, and knows the interval that it holds completely."""
 
+    most_pages = MOST_PAGES
+    happened: ClassVar[str]
+    """The API's field that history goes by."""
     feeds: ClassVar[Mapping[Purpose, Feed]]
     """Which filter finds the rows for each purpose."""
 
@@ -312,8 +341,7 @@ class DatedStream(ListStream):
     @override
     def read(self) -> Iterator[Record]:
         if self.replication_method == REPLICATION_FULL_TABLE:
-            start = max(self.settings.start, self.settings.reach)
-            for window in newest_first(start, self.settings.now):
+            for window in newest_first(self.settings.start, self.settings.now):
                 for rows in self.within(window, Purpose.HISTORY):
                     yield from self.records(rows)
             return
@@ -323,6 +351,11 @@ class DatedStream(ListStream):
         for done, step in enumerate(steps, start=1):
             count = 0
             for rows in self.within(step.window, step.purpose):
+                if step.purpose is not Purpose.HISTORY:
+                    # What locks or changes now may have happened before history begins. There the
+                    # table would hold days in part.
+                    since = steps[-1].coverage.since
+                    rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
                 count += len(rows)
                 yield from self.records(rows)
             total += count
@@ -362,6 +395,17 @@ class DatedStream(ListStream):
         for campaign_id in self.settings.campaign_ids or (None,):
             yield from self._query(window, purpose, campaign_id)
 
+    def _is_of(self, row: Row, since: datetime) -> bool:
+        """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
+        if isinstance(row, msgspec.Struct):
+            value = getattr(row, self.happened)
+        else:
+            value = row.get(self.happened)
+        try:
+            return is_blank(value) or zoned(as_text(value)) >= since
+        except (TypeError, ValueError):
+            return True
+
     def _query(
         self, window: Window, purpose: Purpose, campaign_id: str | None
     ) -> Iterator[Sequence[Row]]:
@@ -379,6 +423,13 @@ class DatedStream(ListStream):
                 narrower = [(half, campaign_id) for half in window.halves()]
             elif campaign_id is None:
                 narrower = [(window, each) for each in self._tap.all_campaign_ids()]
+                self.logger.warning(
+                    "%s: %s holds more than impact.com gives at once, so it is asked for by "
+                    "campaign. A campaign that /Campaigns does not list is not in it; campaign_ids "
+                    "can name it.",
+                    self.name,
+                    window,
+                )
             else:
                 raise
         else:
@@ -396,11 +447,14 @@ class DatedStream(ListStream):
             self.logger.info("%s: campaigns were added; history is loaded again.", self.name)
             return None
         try:
-            return Coverage.of_bookmark(bookmark, start=self.settings.start)
+            held = Coverage.of_bookmark(bookmark, start=self.settings.start)
         except (TypeError, ValueError):
             raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds no date that can be read."
             ) from None
+        if held:
+            self.refuse_future(held.through)
+        return held
 
     def _hold(self, coverage: Coverage, **details: Any) -> None:
         """Write state at once: whatever breaks later, this window is not read again."""

@@ -12,7 +12,7 @@ import abc
 from collections import Counter, defaultdict, deque
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
@@ -148,11 +148,14 @@ class ClickStream(ImpactStream):
     def held(self, start: date) -> Days | None:
         """The days whose rows this stream has written."""
         try:
-            return Days.of_bookmark(self.stream_state, start=start)
+            held = Days.of_bookmark(self.stream_state, start=start)
         except (TypeError, ValueError):
             raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds no day that can be read."
             ) from None
+        if held:
+            self.refuse_future(datetime.combine(held.through, time.min, tzinfo=UTC))
+        return held
 
     def hold(self, day: date, start: date) -> None:
         """Put a day into the bookmark."""
@@ -168,7 +171,6 @@ class ClickExports(ClickStream):
     """
 
     name = "click_exports"
-    path = "/ClickExport"
     primary_keys = ("click_day",)
 
     @classmethod
@@ -213,7 +215,8 @@ class ClickExports(ClickStream):
         start, last, days = self.days_left()
         served = [each for each in (self, *self.children) if each.selected]
         ledger = self.ledger()
-        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days}
+        # A run that plays the past leaves the jobs of later days alone.
+        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days or day > last}
 
         def keep() -> None:
             self.stream_state.update(ledger.bookmark())
@@ -233,15 +236,13 @@ class ClickExports(ClickStream):
         clicks = next(child for child in self.children if isinstance(child, Clicks))
         left = {*days}
         for export in exports.arriving(days):
+            try:
+                record = self._load(export, clicks, start)
+            except FatalAPIError as error:
+                exports.fail(export.day, error)
+                continue
+            yield record
             left.discard(export.day)
-            with closing(export.file.content):
-                read = ReadExport(export, clicks)
-                for child in self.children:
-                    held = child.held(start)
-                    if child.selected and not (held and export.day in held):
-                        child.load(read)
-                record = self._record(read)
-                yield record
             for each in served:
                 each.hold(export.day, start)
             ledger.jobs.pop(export.day, None)
@@ -267,6 +268,20 @@ class ClickExports(ClickStream):
         if exports.trouble:
             raise exports.trouble
 
+    def _load(self, export: Export, clicks: Clicks, start: date) -> Record:
+        """Let the other streams write their rows of an export; return this stream's own.
+
+        Raises:
+            FatalAPIError: The file, or a field of a row, cannot be read.
+        """
+        with closing(export.file.content):
+            read = ReadExport(export, clicks)
+            for child in self.children:
+                held = child.held(start)
+                if child.selected and not (held and export.day in held):
+                    child.load(read)
+            return self._record(read)
+
     def days_left(self) -> tuple[date, date, list[date]]:
         """The first and the last day that can be loaded, and those that are still to be."""
         start, last = self._start(), last_day_over(self.settings.now, self.settings.zone)
@@ -276,7 +291,7 @@ class ClickExports(ClickStream):
     def ledger(self) -> Ledger:
         """What the runs before left."""
         try:
-            return Ledger.of_bookmark(self.stream_state, today=self.settings.now.date())
+            return Ledger.of_bookmark(self.stream_state, today=self.settings.clock.date())
         except (AttributeError, KeyError, TypeError, ValueError):
             raise FatalSyncError(
                 f"State: the bookmark of {self.name} holds jobs that cannot be read."
@@ -338,7 +353,6 @@ class Clicks(ExportedStream):
     """
 
     name = "clicks"
-    path = "/ClickExport"
     primary_keys = ("click_key",)
     record_map = RecordMap(
         text("Id", "Consumer's journey (im_ref, irclickid); several clicks may share it."),
@@ -442,7 +456,6 @@ class DailyClicks(ExportedStream):
     """Clicks per day, campaign and ad."""
 
     name = "daily_clicks"
-    path = "/ClickExport"
     primary_keys = ("click_day", "campaign_id", "ad_id")
 
     @classmethod

@@ -245,7 +245,7 @@ class ActionItems(DatedStream):
     @override
     def read(self) -> Iterator[Record]:
         settings = self.settings
-        start = max(settings.start, settings.reach)
+        start = settings.start
         if self.replication_method == REPLICATION_FULL_TABLE:
             for window in newest_first(start, settings.now):
                 for _, records in self._ask(self._listed(window, Purpose.HISTORY)):

@@ -32,7 +32,10 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_truth() -> None:
-    told = run("truth", "--at", AT, "--since", "2026-06-01", "--seed", "7").stdout.splitlines()
+    span, *told = run(
+        "truth", "--at", AT, "--since", "2026-06-01", "--seed", "7"
+    ).stdout.splitlines()
+    assert span.startswith("Actions from 2026-06-01T00:00:00+00:00 to ")
     at, since = datetime.fromisoformat(AT), datetime(2026, 6, 1, tzinfo=UTC)
     expected = World("7").totals(at, since)
     words = [line.split() for line in told]
