@@ -564,7 +564,7 @@ HEADING = "## When something goes wrong"
 READER_ENDED = "The messages cannot be written: what reads them has ended, its own log says why."
 DISK_FULL = "The messages cannot be written: No space left on device. State is safe: run again."
 UNFORESEEN = "… in …, line …. This is a defect of the tap; please report it …"
-ENDED = "Ended by …. State is safe: the next run goes on from it."
+ENDED = "Ended by …. What the loader has confirmed is safe: the next run goes on from there."
 
 # Lines of a run that goes well.
 QUIET = "…: history … rows. … of … windows done."

@@ -38,10 +38,8 @@ LINES_OF_STATES = re.compile(
 # What runs the commands that are not run here, and a part of it that does.
 ELSEWHERE = {
     TESTS: (".ci/run", TESTS),
-    "meltano add --plugin-type extractor tap-impact --from-ref hub/tap-impact.yml": (
-        "tests/test_hub.py",
-        '"--from-ref"',
-    ),
+    "meltano add --no-install --plugin-type extractor tap-impact "
+    "--from-ref /path/to/clone/hub/tap-impact.yml": ("tests/test_hub.py", '"--from-ref"'),
     "meltano select tap-impact '*' '*'": ("tests/test_hub.py", "select"),
     "meltano select --exclude tap-impact action_items '*'": ("tests/test_hub.py", '"--exclude"'),
     ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy": (
