@@ -236,7 +236,8 @@ class TapImpact(Tap):
             tap.sync_all()
         except Interrupted as end:
             cls.logger.warning(
-                "Ended by %s. What the loader has confirmed is safe: the next run goes on from there.",
+                "Ended by %s. What the loader has confirmed is safe: the next run goes on from "
+                "there.",
                 end.signal,
             )
             raise
