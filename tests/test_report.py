@@ -33,11 +33,17 @@ def draw(warehouse: Warehouse, output: Path, *, schema: str | None = None) -> Re
     return CliRunner().invoke(command.cli, [*options, "--schema", schema or warehouse.schema])
 
 
-def load(sandbox: SandboxFactory, warehouse: Warehouse, folder: Path, *streams: str) -> World:
+def load(
+    sandbox: SandboxFactory,
+    warehouse: Warehouse,
+    folder: Path,
+    *streams: str,
+    start: str = "2026-04-01",
+) -> World:
     world = World(opened=date(2026, 4, 1), actions_per_day=20, clicks_per_day=50)
     switches = Switches(click_export="sync")
     config = sandbox(world=world, at=AT, switches=switches).settings() | {
-        "start_date": "2026-04-01",
+        "start_date": start,
         "end_date": AT.isoformat(),
         "timezone": world.zone.key,
     }
@@ -194,3 +200,15 @@ def test_colours_can_be_told_apart_from_their_ground(scheme: int) -> None:
     ]:
         darker, lighter = sorted(luminance(colours[name]) for name in (ground, colour))
         assert (lighter + 0.05) / (darker + 0.05) >= least, (ground, colour)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"), [("2026-04-01", "% on the 30 days before"), ("2026-05-20", "not loaded")]
+)
+def test_it_compares_with_whole_days_only(
+    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, start: str, words: str
+) -> None:
+    load(sandbox, warehouse, tmp_path, "actions", start=start)
+    draw(warehouse, tmp_path / "report.html")
+    card = (tmp_path / "report.html").read_text().partition("<dt>Conversions</dt>")[0]
+    assert words in card

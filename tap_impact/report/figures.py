@@ -25,8 +25,9 @@ SCHEMAS = """
 """
 
 # A row that the loader marked as gone is no row; the mark's column is the loader's choice.
-LAST_DAY = """
-    SELECT max(event_day) FROM {actions} AS a WHERE to_jsonb(a) ->> '_sdc_deleted_at' IS NULL
+LOADED_DAYS = """
+    SELECT min(event_day), max(event_day) FROM {actions} AS a
+    WHERE to_jsonb(a) ->> '_sdc_deleted_at' IS NULL
 """
 
 # What a reversal took is the payout by the contract's terms; impact.com shows 0 for the action.
@@ -100,6 +101,8 @@ class Performance:
     """One currency's last days."""
 
     currency: str
+    first: date
+    """The oldest day that is loaded."""
     last: date
     by_day: defaultdict[date, Figures] = field(default_factory=lambda: defaultdict(Figures))
     by_campaign: defaultdict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
@@ -117,7 +120,9 @@ class Performance:
 
     @property
     def before(self) -> Figures:
-        """As many days before them."""
+        """As many days before them; nothing if not all of them are loaded."""
+        if self.first > self.days[0] - timedelta(days=DAYS):
+            return Figures()
         return added(self.by_day[day - timedelta(days=DAYS)] for day in self.days)
 
     @property
@@ -151,20 +156,21 @@ def read(connection: psycopg.Connection, schema: str) -> list[Performance]:
         "actions": sql.Identifier(schema, "actions"),
         "clicks": sql.Identifier(schema, "daily_clicks"),
     }
-    (last,) = connection.execute(sql.SQL(LAST_DAY).format(**tables)).fetchone() or (None,)
-    if last is None:
+    days = connection.execute(sql.SQL(LOADED_DAYS).format(**tables)).fetchone()
+    first, last = days or (None, None)
+    if first is None or last is None:
         return []
     found: dict[str, Performance] = {}
     span = {"last": last, "before": last - timedelta(days=2 * DAYS)}
     actions = sql.SQL(ACTIONS).format(**tables)
     for currency, day, name, campaign, state, count, money in connection.execute(actions, span):
-        performance = found.setdefault(currency, Performance(currency, last))
+        performance = found.setdefault(currency, Performance(currency, first, last))
         performance.names[campaign] = name
         figures = Figures(actions=Counter({state: count}))
         figures.money[state] = money
         performance.add(day, campaign, figures)
     for currency, day, campaign, clicks, unique_clicks in daily_clicks(connection, tables, span):
-        performance = found.setdefault(currency, Performance(currency, last))
+        performance = found.setdefault(currency, Performance(currency, first, last))
         performance.add(day, campaign, Figures(int(clicks), int(unique_clicks)))
     return sorted(found.values(), key=lambda performance: -performance.total.commission)
 

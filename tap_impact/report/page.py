@@ -207,7 +207,7 @@ def headed(amount: Decimal) -> str:
 def change(now: Decimal, before: Decimal) -> str:
     """How a sum compares with the days before."""
     if before <= 0:
-        return "no days before to compare"
+        return "the 30 days before are not loaded"
     percent = 100 * (now - before) / before
     return f"{percent:+.0f}% on the 30 days before".replace("-", "&minus;")
 
