@@ -11,12 +11,12 @@ import codecs
 import csv
 import io
 import re
-from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_impact.fields import is_blank, listed
+from tap_impact.pages import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,8 +39,6 @@ OF_A_ROW = {"Id", "EventDate", *NESTED}
 BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
 MEMBER = re.compile(rb'\s*,?\s*("(?:[^"\\]|\\.)*")\s*:\s*')
 SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,\[\]{}"]+')
-
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class UnreadableFile(ValueError):

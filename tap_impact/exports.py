@@ -25,9 +25,10 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.client import AccessDenied, NotFound, RateLimited
 from tap_impact.days import last_day_over
-from tap_impact.export_files import BLOCK, decode, file_format
+from tap_impact.export_files import BLOCK, file_format
 from tap_impact.fields import is_blank, zoned
 from tap_impact.limits import number
+from tap_impact.pages import decode
 from tap_impact.windows import iso, parse_instant
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ class Pace:
         with self._lock:
             return [
                 (
-                    sorted(name for name, number in self._limit_of.items() if number == limit),
+                    sorted(name for name, known in self._limit_of.items() if known == limit),
                     budget.left,
                     limit,
                     max(budget.resets_at - self._clock(), 0),

@@ -1,1 +1,1 @@
-"""The streams: declarations on top of two ways to read, `ListStream` and `DatedStream`."""
+"""The streams: declarations on top of the ways to read that `base` has."""

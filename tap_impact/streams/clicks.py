@@ -17,7 +17,6 @@ from decimal import Decimal
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -28,6 +27,7 @@ from tap_impact.export_files import UnreadableFile, file_format, rows
 from tap_impact.exports import DownloadDenied, Exports, Ledger
 from tap_impact.fields import RecordMap, decimal, described, flag, instant, nullable, text, verbatim
 from tap_impact.occurrences import Occurrences
+from tap_impact.pages import decode
 from tap_impact.streams.base import ImpactStream, Need, Scope
 from tap_impact.windows import iso
 
@@ -61,8 +61,6 @@ IDENTITY = (
 
 # What daily figures are made of.
 FIGURED = ("campaign_id", "ad_id", "unique_click", "payout")
-
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 @dataclass
