@@ -341,6 +341,17 @@ def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:
     assert run.asked["Replay"] == 1
 
 
+def test_what_was_exported_too_early_is_not_taken_while_its_replay_is_slow(travel: Any) -> None:
+    run = travel(job_life=["COMPLETED"], replay_life=["QUEUED", "COMPLETED"])
+    early = {"Status": "COMPLETED", "CompletedDate": "2026-06-29T20:00:00-07:00"}
+    stale = faults.Fault("the result from before", edits=lambda job: {**job, **early})
+    # It is seen, replayed, and for two looks more nothing seems to have happened.
+    run.sandbox.spoil([stale.at("Jobs", times=1), stale.at("Jobs", after=2, times=2)])
+    assert run.run(ONE) == ONE
+    assert run.asked["Replay"] == 1
+    assert run.asked["look"] >= 4
+
+
 def test_no_credentials_of_the_user_are_sent_to_the_host_of_files(
     travel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
