@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import override
 
 from tap_impact.access import report
+from tap_impact.encoding import to_json
 from tap_impact.estimate import estimates
 from tap_impact.export_files import flat
 from tap_impact.fields import RecordMap, decimal, flag, instant, key, listed, text, zoned
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
     from singer_sdk.plugin_base import _ConfigInput
-
-encode = msgspec.json.Encoder(decimal_format="number").encode
 
 JOBS = RecordMap(
     key("Id", "Identifies the job."),
@@ -86,7 +85,7 @@ raw = click.option("--raw", is_flag=True, help="Print it as impact.com sends it.
 def show(records: Iterable[Any]) -> None:
     """Print each as JSON."""
     for record in records:
-        click.echo(msgspec.json.format(encode(record), indent=2))
+        click.echo(msgspec.json.format(to_json(record), indent=2))
 
 
 @cli.command()

@@ -225,9 +225,11 @@ class Settings(NamedTuple):
         """Read a config that `problems` found nothing wrong with; `clock` is the run's start."""
         end = config.get("end_date")
         # A bookmark in the future would hide what happens until then.
-        now = min(parse_instant(end) if end else clock, clock).replace(microsecond=0)
-        clock = now if is_this_machine(urlsplit(config["api_url"]).hostname) else clock
-        reach = clock.replace(microsecond=0) - REACH
+        clock = clock.replace(microsecond=0)
+        now = min(parse_instant(end).replace(microsecond=0) if end else clock, clock)
+        if is_this_machine(urlsplit(config["api_url"]).hostname):
+            clock = now
+        reach = clock - REACH
         start = config.get("start_date")
         click_start = config.get("click_start_date")
         zone = config.get("timezone")
@@ -256,7 +258,12 @@ def problems(config: dict[str, Any]) -> list[str]:
     """
     return [
         *dict.fromkeys(
-            [*schema_problems(config), *meaning_problems(config), *connection_problems(config)]
+            [
+                *schema_problems(config),
+                *meaning_problems(config),
+                *batch_problems(config),
+                *connection_problems(config),
+            ]
         )
     ]
 
@@ -297,8 +304,8 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"currency: {currency!r} is not an ISO 4217 code like USD"
 
 
-def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What would send the credentials astray, or send others."""
+def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with batch files, which the SDK would say too late or not at all."""
     batches = config.get("batch_config")
     if isinstance(batches, dict):
         encoding, storage = batches.get("encoding") or {}, batches.get("storage") or {}
@@ -310,6 +317,10 @@ def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
             isinstance(batches["batch_size"], int) and batches["batch_size"] > 0
         ):
             yield "batch_config.batch_size is not a number of rows, one at least"
+
+
+def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """What would send the credentials astray, or send others."""
     api_url = config.get("api_url")
     if isinstance(api_url, str):
         if "@" in api_url:

@@ -386,3 +386,27 @@ def peak_memory(config: dict[str, Any], folder: Path) -> float:
         running.returncode = os.waitstatus_to_exitcode(status)
     assert running.returncode == 0
     return usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def test_a_row_that_cannot_be_read_leaves_its_day_open_and_no_other(impact: Sandbox) -> None:
+    impact.spoil([faults.status(200, b'{"Clicks":[{"Id":"1","EventDate":"soon"}]}').at("files")])
+    spoiled = run_tap(settings(impact), catalog=catalog(*STREAMS))
+    assert spoiled.exit_code == 1
+    yesterday = max(job.day for job in impact.jobs.all).isoformat()
+    assert (
+        f"Clicks of {yesterday}: clicks: field EventDate of row 1 cannot be read" in spoiled.stderr
+    )
+    assert len(spoiled.records("click_exports")) == 9
+    assert [*spoiled.state["bookmarks"]["click_exports"]["jobs"]] == [yesterday]
+    # Its job is taken over: the day costs no export.
+    again = load(impact, spoiled.state)
+    assert yesterday in {row["click_day"] for row in again.records("click_exports")}
+
+
+def test_playing_the_past_leaves_the_jobs_of_later_days_alone(impact: Sandbox) -> None:
+    impact.switch(job_seconds=100_000)
+    waiting = load(impact, export_wait_seconds=1)
+    jobs = waiting.state["bookmarks"]["click_exports"]["jobs"]
+    earlier = (impact.at - timedelta(days=5)).isoformat()
+    played = load(impact, waiting.state, end_date=earlier, export_wait_seconds=1)
+    assert jobs.keys() <= played.state["bookmarks"]["click_exports"]["jobs"].keys()

@@ -268,6 +268,18 @@ def test_a_failure_that_cannot_be_replayed_is_reported(
     assert [*run.ledger.jobs] == ONE
 
 
+@pytest.mark.parametrize("code", [404, 429, 500])
+def test_a_replay_that_fails_keeps_no_other_day_from_loading(travel: Any, code: int) -> None:
+    run = travel(
+        faults.Fault(  # the newest day's job, as it is looked at first
+            "failed", edits=lambda job: job | {"Status": "FAILED"}
+        ).at("Jobs"),
+        faults.status(code).at("Jobs", after=1),
+    )
+    assert run.run(DAYS) == DAYS[1:]
+    assert [*run.ledger.jobs] == DAYS[:1]
+
+
 def test_a_job_that_impact_com_has_forgotten_is_asked_for_anew(travel: Any) -> None:
     run = travel(faults.status(404).at("Jobs"))
     assert run.run(ONE) == []

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_impact.sandbox import faults
 from tap_impact.sandbox.server import Sandbox
 from tap_impact.sandbox.switches import SCOPES
 from tap_impact.sandbox.world import World
@@ -27,9 +28,13 @@ YESTERDAY = {
 }
 
 
-def load(sandbox: Sandbox, state: dict[str, Any] | None = None) -> Run:
+def load(
+    sandbox: Sandbox,
+    state: dict[str, Any] | None = None,
+    streams: tuple[str, ...] = ("actions",),
+) -> Run:
     config = {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
-    return run_tap(sandbox.settings() | config, state=state, catalog=catalog("actions"))
+    return run_tap(sandbox.settings() | config, state=state, catalog=catalog(*streams))
 
 
 def ids(rows: Iterable[dict[str, Any]]) -> set[str]:
@@ -73,6 +78,7 @@ def test_a_months_actions_that_lock_at_one_instant_are_asked_for_by_campaign() -
     ]
     assert ids(run.records("actions")) >= ids(locked)
     assert any("CampaignId" in request.query for request in sandbox.requests)
+    assert "A campaign that /Campaigns does not list is not in it" in run.stderr
 
 
 def test_without_the_campaigns_scope_that_says_what_to_do() -> None:
@@ -92,3 +98,26 @@ def test_a_single_campaign_that_is_still_too_much_fails_loudly() -> None:
     assert "10" in run.stderr
     assert "Traceback" not in run.stderr
     assert run.state == YESTERDAY
+
+
+def test_a_list_that_no_rule_limits_may_have_any_number_of_pages() -> None:
+    many = faults.envelope("@numpages", "11").at("Campaigns")
+    with Sandbox(WORLD, at=NOW, faults=[many]) as sandbox:
+        run = load(sandbox, streams=("campaigns",))
+    assert run.exit_code == 0, run.stderr
+    assert len(run.records("campaigns")) == len(WORLD.campaigns())
+
+
+def test_an_optional_stream_that_is_not_there_keeps_no_other_from_loading() -> None:
+    gone = faults.status(404).at("Account", times=faults.ALWAYS)
+    with Sandbox(WORLD, at=NOW, faults=[gone]) as sandbox:
+        run = load(sandbox, streams=("account", "actions"))
+    assert run.exit_code == 0, run.stderr
+    assert "account is left out. impact.com answered 404" in run.stderr
+    assert ids(run.records("actions")) == truth()
+
+
+def test_a_required_stream_that_is_not_there_fails_the_run() -> None:
+    gone = faults.status(404).at("Actions", times=faults.ALWAYS)
+    with Sandbox(WORLD, at=NOW, faults=[gone]) as sandbox:
+        assert load(sandbox).exit_code == 1

@@ -209,7 +209,6 @@ class ClickExports(ClickStream):
 
     @override
     def read(self) -> Iterator[Record]:
-        now = self.settings.now
         start, last, days = self.days_left()
         served = [each for each in (self, *self.children) if each.selected]
         ledger = self.ledger()
@@ -225,7 +224,7 @@ class ClickExports(ClickStream):
             self.client,
             ledger,
             keep,
-            now=now,
+            now=self.settings.clock,
             zone=self.settings.zone,
             most_per_day=self.settings.click_exports_per_day,
             patience_seconds=self.settings.export_wait_seconds,
