@@ -17,6 +17,7 @@ from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField
 from tap_impact.sandbox.faults import Fault
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
+from tap_impact.tap import TapImpact
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:
@@ -107,6 +108,16 @@ TEXTS = st.one_of(
         fullmatch=True,
     ),
 )
+
+
+@pytest.mark.parametrize("order", [[1, True, Decimal("1.00")], [True, Decimal("1.00"), 1]])
+def test_values_that_are_equal_to_python_stay_what_they_are(order: list[Any]) -> None:
+    rows = [{"Id": "1", "SubId1": value, "Payout": "1"} for value in order]
+    encoder = RecordEncoder(
+        Actions.record_map, ["sub_id1"], {}, additional=Actions.record_map.additional
+    )
+    read = [msgspec.json.decode(line)["sub_id1"] for line in encoder.encode(rows)]
+    assert read == [str(value) for value in order]
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda field: field.read.__name__)
@@ -221,3 +232,12 @@ def test_what_cannot_be_read_is_said_alike(sandbox: SandboxFactory, path: str) -
     assert done.exit_code == 1
     assert "actions: field Payout of row " in done.stderr
     assert len(done.records("actions")) == 3
+
+
+def test_a_limit_of_records_is_kept(
+    sandbox: SandboxFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    impact = sandbox()
+    tap = TapImpact(config=impact.settings() | {"end_date": impact.at.isoformat()})
+    tap.run_sync_dry_run(3, streams=[tap.streams["actions"]])
+    assert capfd.readouterr().out.count('"type":"RECORD"') == 3
