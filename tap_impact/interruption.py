@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class Interruption:
             os._exit(128 + signum)
         self._signum = signum
         self._asked.set()
+        sys.unraisablehook = report_others
         if not self._held:
             raise Interrupted(signum)
 
@@ -61,3 +63,12 @@ class Interruption:
         """Wait, in any thread, until a signal ends the run."""
         self._asked.wait(seconds)
         self.check()
+
+
+def report_others(ignored: sys.UnraisableHookArgs) -> None:
+    """Report an exception where none can be raised, as Python does, if it is not our own.
+
+    What a signal unwinds may be closed on the way, and meet the end that has begun once more.
+    """
+    if not isinstance(ignored.exc_value, Interrupted):
+        sys.__unraisablehook__(ignored)

@@ -153,8 +153,7 @@ class ImpactStream(Stream, abc.ABC):
             if self.scope.required:
                 raise
             self.logger.warning("%s is left out. %s", self.name, error)
-        finally:
-            self._tap.message_writer.let_out()
+        self._tap.message_writer.let_out()
 
     def leave_out(self, error: AccessDenied) -> None:
         """Go on without this stream, which the token does not allow."""
