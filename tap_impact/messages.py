@@ -20,7 +20,6 @@ from tap_impact.encoding import to_json
 from tap_impact.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from singer_sdk.helpers._batch import BatchConfig
@@ -61,15 +60,14 @@ class MessageWriter(Output):
     def write_message(self, message: Message) -> None:
         if isinstance(message, RecordMessage):
             table = Table(message.stream, message.version)
-            self.write_records(table, [to_json(message.record)], extracted=message.time_extracted)
+            line = to_json(message.record) + b"\n"
+            self.write_records(table, line, extracted=message.time_extracted)
         else:
             self.let_out()
             super().write_message(message)
 
-    def write_records(
-        self, table: Table, records: Sequence[bytes], *, extracted: datetime | None
-    ) -> None:
-        """Write the JSON of records; other messages may overtake them until `let_out`."""
+    def write_records(self, table: Table, records: bytes, *, extracted: datetime | None) -> None:
+        """Write the JSON of records, a line each; other messages may overtake them until `let_out`."""
         if self.batch_config:
             self._write_batches(table, records, self.batch_config)
             return
@@ -79,7 +77,9 @@ class MessageWriter(Output):
         if extracted:
             after += b',"time_extracted":' + to_json(extracted)
         after += b"}\n"
-        self._gathered += before + (after + before).join(records) + after
+        # JSON has no line feed inside, so that each one ends a record.
+        between = after + before
+        self._gathered += before + records.replace(b"\n", between).removesuffix(before)
         if len(self._gathered) > MOST_GATHERED_BYTES:
             self.let_out()
 
@@ -91,15 +91,13 @@ class MessageWriter(Output):
         if gathered:
             self.write(gathered)
 
-    def _write_batches(self, table: Table, records: Sequence[bytes], config: BatchConfig) -> None:
+    def _write_batches(self, table: Table, records: bytes, config: BatchConfig) -> None:
         while records:
             if table not in self._batches:
                 self._batches[table] = BatchFile(config)
             batch = self._batches[table]
-            room = config.batch_size - batch.rows
-            batch.write(records[:room])
-            records = records[room:]
-            if batch.rows == config.batch_size:
+            records = batch.write(records)
+            if batch.is_full:
                 self._finish_batch(table)
 
     def _finish_batch(self, table: Table) -> None:
@@ -119,7 +117,7 @@ class BatchFile:
     def __init__(self, config: BatchConfig) -> None:
         """Begin a file that vanishes with the process."""
         self.config = config
-        self.rows = 0
+        self._rows = 0
         self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115
         self._is_gzip = config.encoding.compression == "gzip"
         self._lines: IO[bytes] | gzip.GzipFile = self._file
@@ -128,10 +126,17 @@ class BatchFile:
                 fileobj=self._file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0
             )
 
-    def write(self, records: Sequence[bytes]) -> None:
-        """Add the JSON of records, a line each."""
-        self._lines.write(b"\n".join(records) + b"\n")
-        self.rows += len(records)
+    def write(self, records: bytes) -> bytes:
+        """Add the JSON of records, a line each; returns those that there was no room for."""
+        *added, left = records.split(b"\n", self.config.batch_size - self._rows)
+        self._lines.write(records.removesuffix(left))
+        self._rows += len(added)
+        return left
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is room for no more."""
+        return self._rows == self.config.batch_size
 
     def store(self, stream: str) -> str:
         """Put the file where the loader finds it, and return its URL."""

@@ -82,7 +82,7 @@ def fast_lines(record_map: RecordMap, rows: Any) -> list[bytes] | None:
         record_map, [*names, ADDITIONAL_FIELDS, *CONSTANTS], CONSTANTS, record_map.additional
     )
     try:
-        return encoder.encode(rows)
+        return encoder.encode(rows).splitlines()
     except (ValueError, TypeError, ArithmeticError):
         return None
 
@@ -116,7 +116,7 @@ def test_values_that_are_equal_to_python_stay_what_they_are(order: list[Any]) ->
     encoder = RecordEncoder(
         Actions.record_map, ["sub_id1"], {}, additional=Actions.record_map.additional
     )
-    read = [msgspec.json.decode(line)["sub_id1"] for line in encoder.encode(rows)]
+    read = [msgspec.json.decode(line)["sub_id1"] for line in encoder.encode(rows).splitlines()]
     assert read == [str(value) for value in order]
 
 

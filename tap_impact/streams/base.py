@@ -183,14 +183,14 @@ class ImpactStream(Stream, abc.ABC):
             records = self.encoder.encode(rows)
         except (ValueError, TypeError, ArithmeticError):
             return False
-        self.put(records)
+        self.put(records, len(rows))
         return True
 
-    def put(self, records: Sequence[bytes]) -> None:
-        """Write the JSON of records, without the SDK."""
+    def put(self, records: bytes, count: int) -> None:
+        """Write the JSON of records, a line each, without the SDK."""
         table = Table(self.name, self._stream_version)
         self._tap.message_writer.write_records(table, records, extracted=datetime.now(UTC))
-        self._counter.increment(len(records))
+        self._counter.increment(count)
 
     @cached_property
     def needs_sdk(self) -> bool:

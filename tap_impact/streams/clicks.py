@@ -425,8 +425,11 @@ class Clicks(ExportedStream):
                     for key, row in zip(keys, some, strict=True):
                         yield {"click_key": key, "click_day": read.day, **self.record(row)}
                 else:
-                    own = {"click_key": map(to_json, keys), "click_day": repeat(to_json(read.day))}
-                    self.put([*self.encoder.join({**columns, **own})])
+                    own = {
+                        "click_key": map(to_json, keys),
+                        "click_day": repeat(to_json(read.day), len(some)),
+                    }
+                    self.put(self.encoder.lines({**columns, **own}, len(some)), len(some))
 
     def columns(self, some: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
         """The JSON of the values of some rows, by property.
