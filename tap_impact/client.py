@@ -33,6 +33,7 @@ T = TypeVar("T")
 # "Total > 10 x PageSize is an error that asks for another PageSize or dates" (List Actions).
 MOST_PAGES = 10
 
+BLOCK_BYTES = 1 << 20
 TRIES = 7
 SHORTEST_PAUSE = 2
 LONGEST_PAUSE = 60
@@ -333,15 +334,19 @@ class ImpactClient:
     def _get_once(
         self, url: str, asked: str, page_of: tuple[str, ...], read: Callable[[bytes], Any]
     ) -> Any:
-        response = self._session.get(url, timeout=self._timeout_seconds, allow_redirects=False)
-        self.logger.debug("GET %s: %d", asked, response.status_code)
-        self.pace.note(endpoint_of(asked), response.headers)
-        if response.status_code == HTTPStatus.NO_CONTENT:
-            return dict(EMPTY_PAGE)
-        if response.status_code != HTTPStatus.OK:
-            raise self._error(response, asked)
+        with self._session.get(
+            url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
+        ) as response:
+            self.logger.debug("GET %s: %d", asked, response.status_code)
+            self.pace.note(endpoint_of(asked), response.headers)
+            if response.status_code == HTTPStatus.NO_CONTENT:
+                return dict(EMPTY_PAGE)
+            if response.status_code != HTTPStatus.OK:
+                raise self._error(response, asked)
+            # `content` would take it in pieces of 10 KiB.
+            content = b"".join(response.iter_content(BLOCK_BYTES))
         try:
-            body = read(response.content)
+            body = read(content)
         except msgspec.DecodeError:
             raise RetriableAPIError(
                 f"impact.com answered {asked} with something that is not JSON "
@@ -349,7 +354,7 @@ class ImpactClient:
             ) from None
         # A job has a status of that name, and an id.
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
-            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(response)}")
+            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(content)}")
         # Rows would be lost if anything else were taken for a page without rows.
         if page_of and not is_page(body, page_of):
             raise RetriableAPIError(
@@ -361,7 +366,7 @@ class ImpactClient:
         """What a status means, in words for a person."""
         status = response.status_code
         what = f"impact.com answered {status} to {asked}"
-        message = self._message(response)
+        message = self._message(response.content)
         match status:
             case HTTPStatus.UNAUTHORIZED:
                 return WrongCredentials(
@@ -383,10 +388,10 @@ class ImpactClient:
             case _:
                 return FatalAPIError(f"{what}: {message}")
 
-    def _message(self, response: requests.Response) -> str:
+    def _message(self, content: bytes) -> str:
         """The API's own words, whichever shape its error has; no secret in them."""
         try:
-            body = decode(response.content)
+            body = decode(content)
         except msgspec.DecodeError:
             body = None
         words = "no explanation"
@@ -398,7 +403,7 @@ class ImpactClient:
                 for item in listed(named.get("errors"))
                 if isinstance(item, dict)
             ]
-            words = " ".join(str(word) for word in found if word) or words
+            words = " ".join(dict.fromkeys(str(word) for word in found if word)) or words
         return self.discreet(words)[:300]
 
     def _happened(self, error: requests.exceptions.RequestException) -> str:

@@ -78,8 +78,9 @@ class MessageWriter(Output):
             after += b',"time_extracted":' + to_json(extracted)
         after += b"}\n"
         # JSON has no line feed inside, so that each one ends a record.
-        between = after + before
-        self._gathered += before + records.replace(b"\n", between).removesuffix(before)
+        self._gathered += before
+        self._gathered += records.replace(b"\n", after + before)
+        del self._gathered[-len(before) :]
         if len(self._gathered) > MOST_GATHERED_BYTES:
             self.let_out()
 
