@@ -15,7 +15,7 @@ import msgspec
 from tap_impact.fields import ADDITIONAL_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_impact.fields import Field, RecordMap, Row
 

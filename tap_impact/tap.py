@@ -23,6 +23,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_impact.access import report
+from tap_impact.batch_files import BatchFiles
 from tap_impact.client import AccessDenied, ImpactClient
 from tap_impact.interruption import Interrupted, Interruption
 from tap_impact.messages import MessageWriter
@@ -81,8 +82,9 @@ class TapImpact(Tap):
         self.denied: list[str] = []
         self.interruption = Interruption()
         super().__init__(*args, message_writer=MessageWriter(self.interruption), **kwargs)
-        batch_config = self.config.get("batch_config")
-        self.message_writer.batch_config = batch_config and BatchConfig.from_dict(batch_config)
+        if batch_config := self.config.get("batch_config"):
+            files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
+            self.message_writer.batch_files = files
 
     @override
     def discover_streams(self) -> list[ImpactStream]:

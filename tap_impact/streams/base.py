@@ -15,6 +15,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
+from tap_impact.batch_files import Table
 from tap_impact.client import MOST_PAGES, AccessDenied, NotFound, TooManyPages
 from tap_impact.coverage import Coverage, Purpose, Step
 from tap_impact.fields import (
@@ -25,7 +26,6 @@ from tap_impact.fields import (
     nullable,
     zoned,
 )
-from tap_impact.messages import Table
 from tap_impact.shortcut import encoder_of, needs_sdk
 from tap_impact.windows import NARROWEST, Window, iso, newest_first
 
@@ -189,7 +189,7 @@ class ImpactStream(Stream, abc.ABC):
     def put(self, records: bytes, count: int) -> None:
         """Write the JSON of records, a line each, without the SDK."""
         table = Table(self.name, self._stream_version)
-        self._tap.message_writer.write_records(table, records, extracted=datetime.now(UTC))
+        self._tap.message_writer.write_records(table, records, datetime.now(UTC))
         self._counter.increment(count)
 
     @cached_property
