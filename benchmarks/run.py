@@ -1,7 +1,7 @@
 """Measures the tap against the floor and a plain tap of the SDK, in pairs.
 
-    python -m benchmarks.run actions|memory|clicks-json|clicks-csv|start-up|postgres|jsonl
-        [--rows N] [--repeat N] [--target PATH]
+    python -m benchmarks.run actions|memory|clicks-json|clicks-csv|start-up|
+        postgres|postgres-clicks|jsonl [--rows N] [--repeat N] [--target PATH]
 
 Other processes disturb wall time, so what is compared is CPU time: each round runs all
 candidates one after another, and the figure is the median of the rounds.
@@ -22,9 +22,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.pipelines import BIN, CONNECTION, PORT, Project, postgres, shape
 from benchmarks.rows import NOW
 from benchmarks.server import prepare
-from tap_impact.sandbox import database
 from tap_impact.streams.actions import Actions
 from tap_impact.streams.base import CONNECTION_PROPERTIES
 from tap_impact.streams.clicks import Clicks
@@ -32,16 +32,8 @@ from tap_impact.streams.clicks import Clicks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BIN = Path(sys.executable).parent
 MODULE = [sys.executable, "-m"]
 MIB = 1024
-CONNECTION = {
-    "host": "127.0.0.1",
-    "port": 27639,
-    "user": database.ROLE,
-    "password": "unused",
-    "database": database.DATABASE,
-}
 
 
 class Cost(NamedTuple):
@@ -93,9 +85,9 @@ def describe(folder: Path) -> None:
     (folder / "actions.schema").write_text(json.dumps(schema))
 
 
-def our_tap(folder: Path, url: str, stream: str, **settings: Any) -> list[str | Path]:
-    """The command that loads one stream by the tap."""
-    config = {
+def config(url: str) -> dict[str, str]:
+    """How the tap reads what is served."""
+    return {
         "account_sid": "IRbenchmark",
         "auth_token": "none",
         "api_url": url,
@@ -103,7 +95,11 @@ def our_tap(folder: Path, url: str, stream: str, **settings: Any) -> list[str | 
         "end_date": NOW.isoformat(),
         "click_start_date": "2026-06-28",
     }
-    (folder / "config.json").write_text(json.dumps(config | settings))
+
+
+def our_tap(folder: Path, url: str, stream: str, **settings: Any) -> list[str | Path]:
+    """The command that loads one stream by the tap."""
+    (folder / "config.json").write_text(json.dumps(config(url) | settings))
     discovered = subprocess.run([BIN / "tap-impact", "--discover"], capture_output=True, check=True)
     catalog = json.loads(discovered.stdout)
     for each in catalog["streams"]:
@@ -122,8 +118,13 @@ def our_tap(folder: Path, url: str, stream: str, **settings: Any) -> list[str | 
 
 def plain_tap(folder: Path, url: str) -> list[str | Path]:
     """The command that loads actions by a plain tap of the SDK."""
-    (folder / "plain.json").write_text(json.dumps({"api_url": url, "folder": str(folder)}))
+    (folder / "plain.json").write_text(json.dumps(plain(folder, url)))
     return [*MODULE, "benchmarks.plain_tap", "--config", folder / "plain.json"]
+
+
+def plain(folder: Path, url: str) -> dict[str, str]:
+    """The config of the plain tap."""
+    return {"api_url": url, "folder": str(folder)}
 
 
 def compare(candidates: dict[str, list[str | Path]], rows: int, repeat: int) -> dict[str, Cost]:
@@ -201,54 +202,78 @@ def start_up(repeat: int) -> None:
     compare(candidates, 1, repeat)  # type: ignore[arg-type]
 
 
-def piped(tap: list[str | Path], target: list[str | Path]) -> float:
-    """Seconds from the start of a tap to the end of its loader."""
-    began = time.monotonic()
-    with subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
-        subprocess.run(target, stdin=source.stdout, capture_output=True, check=True)
-    return time.monotonic() - began
+def settings(url: str, stream: str) -> dict[str, str]:
+    """What Meltano tells the tap, by variables, to load one stream."""
+    return {
+        **{f"TAP_IMPACT_{name.upper()}": value for name, value in config(url).items()},
+        "TAP_IMPACT__SELECT": json.dumps([f"{stream}.*"]),
+    }
 
 
-def pipeline(folder: Path, rows: int, target: Path | None) -> None:
-    """Actions into PostgreSQL, or by the loader at `target` into files, from end to end."""
+def compare_pipelines(
+    project: Project, pipelines: dict[str, tuple[str, str]], table: str, repeat: int
+) -> None:
+    """Run pipelines in turns, each into a schema of its own, and print what they took."""
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    shapes = {}
+    for _ in range(repeat):
+        for name, (tap, loader) in pipelines.items():
+            schema = {"TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": "trial"}
+            seconds[name].append(project.seconds(tap, loader, **schema))
+            if "postgres" in loader:
+                shapes[name] = shape("trial", table)
+    first = next(iter(pipelines))
+    for name, each in seconds.items():
+        ratio = median(its / mine for mine, its in zip(each, seconds[first], strict=True))
+        print(f"{name:34}{median(each):8.1f} s   {ratio:.1f} times as fast")
+    if shapes:
+        alike = all(each == shapes[first] for each in shapes.values())
+        print(
+            f"{shapes[first][0]:,} rows each; columns and their types", "alike" if alike else shapes
+        )
+
+
+def into_postgres(folder: Path, rows: int, repeat: int, stream: str) -> None:
+    """A stream into PostgreSQL: as a plain tap and a plain loader do it, and as shipped."""
+    prepare(folder, actions=rows if stream == "actions" else 1, clicks=rows)
+    with served(folder) as url, postgres(folder):
+        project = Project(
+            folder / "project", TARGET_POSTGRES_PORT=str(PORT), **settings(url, stream)
+        )
+        project.add(
+            "extractors", "tap-plain", [*MODULE, "benchmarks.plain_tap"], **plain(folder, url)
+        )
+        project.add(
+            "loaders",
+            "postgres-defaults",
+            [BIN / "target-postgres"],
+            **CONNECTION,
+            default_target_schema="trial",
+        )
+        plain_tap = "tap-plain" if stream == "actions" else "tap-impact"
+        compare_pipelines(
+            project,
+            {
+                f"{plain_tap}, loader's defaults": (plain_tap, "postgres-defaults"),
+                "tap-impact": ("tap-impact", "target-postgres"),
+                "tap-impact-batch": ("tap-impact-batch", "target-postgres"),
+            },
+            stream,
+            repeat,
+        )
+
+
+def into_files(folder: Path, rows: int, repeat: int, target: Path) -> None:
+    """Actions into JSON Lines, by the loader at `target`."""
     prepare(folder, actions=rows, clicks=0)
-    place = ["--port", "27639", "--data-dir", str(folder / "postgres")]
-    loader = target or BIN / "target-postgres"
-    files = folder / "files"
-    files.mkdir()
-    batch = {"encoding": {"format": "jsonl", "compression": "gzip"}}
-    batch |= {"storage": {"root": files.as_uri()}}
-    copy: dict[str, Any] = {"use_copy": True}
-    quick = copy | {"validate_records": False}
     with served(folder) as url:
-        (folder / "batch").mkdir()
-        taps = {
-            "plain SDK tap, loader's defaults": (plain_tap(folder, url), {}),
-            "RECORD, COPY, no validation": (our_tap(folder, url, "actions"), quick),
-            "BATCH, COPY": (
-                our_tap(folder / "batch", url, "actions", batch_config=batch),
-                copy,
-            ),
-        }
-        if target:
-            del taps["BATCH, COPY"]
-        else:
-            database.cli.main(["start", *place], standalone_mode=False)
-        try:
-            first = None
-            for number, (name, (tap, settings)) in enumerate(taps.items()):
-                config = settings | (
-                    {"destination_path": str(files)}
-                    if target
-                    else CONNECTION | {"default_target_schema": f"trial_{number}"}
-                )
-                (folder / "target.json").write_text(json.dumps(config))
-                seconds = piped(tap, [loader, "--config", folder / "target.json"])
-                first = first or seconds
-                print(f"{name:34}{seconds:8.1f} s   {first / seconds:.1f} times as fast")
-        finally:
-            if not target:
-                database.cli.main(["stop", *place], standalone_mode=False)
+        project = Project(folder / "project", **settings(url, "actions"))
+        project.add(
+            "extractors", "tap-plain", [*MODULE, "benchmarks.plain_tap"], **plain(folder, url)
+        )
+        project.add("loaders", "jsonl", [target], destination_path=str(folder))
+        pipelines = {"tap-plain": ("tap-plain", "jsonl"), "tap-impact": ("tap-impact", "jsonl")}
+        compare_pipelines(project, pipelines, "actions", repeat)
 
 
 def main() -> None:
@@ -273,9 +298,11 @@ def main() -> None:
             case "start-up":
                 start_up(given.repeat)
             case "postgres":
-                pipeline(folder, given.rows or 200_000, None)
+                into_postgres(folder, given.rows or 200_000, given.repeat, "actions")
+            case "postgres-clicks":
+                into_postgres(folder, given.rows or 100_000, given.repeat, "clicks")
             case "jsonl":
-                pipeline(folder, given.rows or 200_000, given.target)
+                into_files(folder, given.rows or 40_000, given.repeat, given.target)
             case _:
                 parser.error("measure what?")
 

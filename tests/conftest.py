@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+import s3fs
 from click.testing import CliRunner
+from moto.server import ThreadedMotoServer
 
 from tap_impact.sandbox import database
 from tap_impact.sandbox.server import Sandbox
@@ -72,6 +74,23 @@ def database_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     assert started.exit_code == 0, started.output
     yield port
     CliRunner().invoke(database.cli, ["stop", *options])
+
+
+@pytest.fixture
+def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket in a stand-in for S3, which the tap and the loader find in the environment."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stand-in")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "stand-in")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("lake")
+        yield "s3://lake/impact"
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import s3fs
-from moto.server import ThreadedMotoServer
 
 from tap_impact.sandbox.faults import status
 from tests.conftest import Warehouse
@@ -120,23 +119,6 @@ def test_a_run_that_fails_leaves_no_file_that_no_message_names(
     manifests = [url for message in done.messages for url in message.get("manifest", ())]
     assert {Path(urlsplit(url).path) for url in manifests} == {*tmp_path.iterdir()}
     assert manifests
-
-
-@pytest.fixture
-def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket in a stand-in for S3, which the tap and the loader find in the environment."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stand-in")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "stand-in")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("lake")
-        yield "s3://lake/impact"
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import s3fs
 import yaml
 
 from tap_impact.sandbox.switches import Switches
@@ -230,6 +231,43 @@ def test_into_json_lines(project: Project, impact: Sandbox) -> None:
     assert {key: row["state"] for key, row in newest.items()} == {
         row["Id"]: row["State"] for row in happened(impact)
     }
+
+
+def test_a_large_account(
+    project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
+) -> None:
+    warehouse = schema("tap_impact")
+    connect(project, "tap_impact", impact)
+    run(project, "meltano run tap-impact target-postgres")
+    impact.advance(86_400)
+    connect(project, "tap_impact", impact)
+    asked = len(impact.requests)
+    follow(project, "A large account")
+    # it went on from the state of tap-impact
+    lists = [request for request in impact.requests[asked:] if request.path.endswith("/Actions")]
+    assert len(lists) == 2
+    assert {path.suffix for path in (project.folder / ".meltano/batch-files").iterdir()} == {".gz"}
+    assert_loaded(warehouse, impact)
+    ((unknown,),) = warehouse.query("SELECT count(*) FROM actions WHERE _sdc_extracted_at IS NULL")
+    assert not unknown
+
+
+def test_through_an_object_store(
+    object_store: str, project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
+) -> None:
+    warehouse = schema("tap_impact")
+    connect(project, "tap_impact", impact)
+    follow(project, "Through an object store")
+    assert s3fs.S3FileSystem(skip_instance_cache=True).ls(object_store)
+    assert_loaded(warehouse, impact)
+
+
+def assert_loaded(warehouse: Warehouse, impact: Sandbox) -> None:
+    """Look for every action in the table, as it is now."""
+    actions = warehouse.query("SELECT id, state, payout FROM actions")
+    assert sorted(actions) == sorted(
+        (row["Id"], row["State"], Decimal(row["Payout"])) for row in happened(impact)
+    )
 
 
 def test_into_csv(project: Project, impact: Sandbox) -> None:
