@@ -218,13 +218,3 @@ def test_files_are_deleted_when_they_are_a_day_old(sandbox: SandboxFactory, tmp_
     assert not names & old
     assert names > kept
     assert len(re.findall("Deleted", done.stderr)) == 1
-
-
-def test_a_place_that_cannot_be_written_to_is_said(sandbox: SandboxFactory, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    done = run(sandbox(), tmp_path / "file" / "below")
-    assert done.exit_code == 1
-    assert "A batch file cannot be written where batch_config.storage says: " in done.stderr
-    assert "State is safe: run again." in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not done.states

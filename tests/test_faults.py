@@ -245,6 +245,18 @@ NIGHTS = {
         switches={"hourly_detail": 3},
         config={"start_date": "2026-01-01"},
     ),
+    "batch files, nowhere": Night(
+        "A batch file cannot be written where batch_config.storage says: …. "
+        "State is safe: run again.",
+        exit_code=1,
+        lost=STREAMS,
+        config={
+            "batch_config": {
+                "encoding": {"format": "jsonl"},
+                "storage": {"root": "/dev/null/below"},
+            }
+        },
+    ),
 }
 
 
