@@ -32,8 +32,8 @@ BLANKS = frozenset({"", "null", "n/a", "NA"})
 TRUE = frozenset({"true", "1", "yes", "y"})
 FALSE = frozenset({"false", "0", "no", "n"})
 
-# Numbers that JSON and `Decimal` write in the same way.
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})?").fullmatch
+# Numbers that JSON and `Decimal` write in the same way, a space behind each.
+NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})? )*").fullmatch
 GROUPED_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
 ADDITIONAL_FIELDS = "additional_fields"
@@ -208,7 +208,11 @@ def read_decimal(value: object) -> Decimal | None:
 
 def read_decimals(values: Sequence[str | None]) -> list[msgspec.Raw | None]:
     """`read_decimal` of many, as JSON: what is written like a number of JSON is one."""
-    return [msgspec.Raw(NUMBER(value)[0]) if value else None for value in values]  # type: ignore[index]
+    written = [*filter(None, values)]
+    text = " ".join([*written, ""])
+    if text.count(" ") != len(written) or not NUMBERS(text):
+        raise ValueError
+    return [msgspec.Raw(value) if value else None for value in values]
 
 
 def read_flag(value: object) -> bool | None:
