@@ -1,7 +1,7 @@
 """Measures the tap against the floor and a plain tap of the SDK, in pairs.
 
     python -m benchmarks.run actions|memory|clicks-json|clicks-csv|start-up|
-        postgres|postgres-clicks|jsonl [--rows N] [--repeat N] [--target PATH]
+        postgres|postgres-clicks|loader|jsonl [--rows N] [--repeat N] [--target PATH]
 
 Other processes disturb wall time, so what is compared is CPU time: each round runs all
 candidates one after another, and the figure is the median of the rounds.
@@ -263,6 +263,34 @@ def into_postgres(folder: Path, rows: int, repeat: int, stream: str) -> None:
         )
 
 
+def loader_alone(folder: Path, rows: int, repeat: int) -> None:
+    """The loader of actions with all batch files at hand: what no tap can make shorter."""
+    prepare(folder, actions=rows, clicks=0)
+    batch_config = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": str(folder / "files")},
+        "batch_size": 20_000,
+    }
+    target = folder / "target.json"
+    target.write_text(
+        json.dumps(
+            CONNECTION
+            | {"default_target_schema": "trial", "use_copy": True, "validate_records": False}
+        )
+    )
+    with served(folder) as url, postgres(folder):
+        tap = our_tap(folder, url, "actions", batch_config=batch_config)
+        messages = subprocess.run(tap, capture_output=True, check=True).stdout
+        seconds = []
+        for _ in range(repeat):
+            began = time.monotonic()
+            loader = [BIN / "target-postgres", "--config", target]
+            subprocess.run(loader, input=messages, capture_output=True, check=True)
+            seconds.append(time.monotonic() - began)
+            count, _ = shape("trial", "actions")
+        print(f"{count:,} rows, target-postgres alone: {median(seconds):.1f} s")
+
+
 def into_files(folder: Path, rows: int, repeat: int, target: Path) -> None:
     """Actions into JSON Lines, by the loader at `target`."""
     prepare(folder, actions=rows, clicks=0)
@@ -301,6 +329,8 @@ def main() -> None:
                 into_postgres(folder, given.rows or 200_000, given.repeat, "actions")
             case "postgres-clicks":
                 into_postgres(folder, given.rows or 100_000, given.repeat, "clicks")
+            case "loader":
+                loader_alone(folder, given.rows or 200_000, given.repeat)
             case "jsonl":
                 into_files(folder, given.rows or 40_000, given.repeat, given.target)
             case _:
