@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
 STREAMS = ("account", "action_updates", "actions", "campaigns", "clicks", "daily_clicks")
+ROWS_OF_A_FILE = 150
 FEATURES: dict[str, dict[str, Any]] = {
     "plain": {"emit_activate_version_messages": True},
     "stream maps": {
@@ -59,7 +60,7 @@ def run(
                 "root": folder.as_uri() if isinstance(folder, Path) else folder,
                 "prefix": "run-",
             },
-            "batch_size": 150,
+            "batch_size": ROWS_OF_A_FILE,
         }
     found = catalog(*STREAMS)
     for stream in found["streams"]:
@@ -81,6 +82,7 @@ def unpacked(done: Run) -> Iterator[dict[str, Any]]:
             content = Path(urlsplit(url).path).read_bytes()
             if message["encoding"]["compression"] == "gzip":
                 content = gzip.decompress(content)
+            assert 1 <= content.count(b"\n") <= ROWS_OF_A_FILE
             for line in content.splitlines():
                 record = json.loads(line, parse_float=Decimal)
                 assert datetime.fromisoformat(record.pop("_sdc_extracted_at")).tzinfo

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_impact.encoding import RecordEncoder, to_json
@@ -124,13 +123,16 @@ def test_values_that_are_equal_to_python_stay_what_they_are(order: list[Any]) ->
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda field: field.read.__name__)
 @given(values=st.lists(TEXTS, max_size=3))
+@example(values=["1 2"])
 def test_many_texts_are_read_as_one_by_one_or_not_at_all(
     kind: Field, values: list[str | None]
 ) -> None:
     assert kind.read_texts
-    with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    try:
         many = kind.read_texts(values)
-        assert to_json(many) == to_json([kind.read(value) for value in values])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return
+    assert to_json(many) == to_json([kind.read(value) for value in values])
 
 
 @given(tables())
