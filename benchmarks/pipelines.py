@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import yaml
 
 from tap_impact.sandbox import database
 
@@ -82,6 +83,15 @@ class Project:
         began = time.monotonic()
         self.meltano("run", "--full-refresh", tap, loader, **environment)
         return time.monotonic() - began
+
+
+def shipped(kind: str, name: str) -> dict[str, Any]:
+    """What meltano.yml sets for a plugin."""
+    plugins = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"][kind]
+    (plugin,) = (each for each in plugins if each["name"] == name)
+    values = {each["name"]: each.get("value") for each in plugin.get("settings", ())}
+    values |= plugin.get("config", {})
+    return {key: value for key, value in values.items() if value is not None}
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.pipelines import BIN, CONNECTION, PORT, Project, postgres, shape
+from benchmarks.pipelines import BIN, CONNECTION, PORT, Project, postgres, shape, shipped
 from benchmarks.rows import NOW
 from benchmarks.server import prepare
 from tap_impact.streams.actions import Actions
@@ -266,18 +266,11 @@ def into_postgres(folder: Path, rows: int, repeat: int, stream: str) -> None:
 def loader_alone(folder: Path, rows: int, repeat: int) -> None:
     """The loader of actions with all batch files at hand: what no tap can make shorter."""
     prepare(folder, actions=rows, clicks=0)
-    batch_config = {
-        "encoding": {"format": "jsonl", "compression": "gzip"},
-        "storage": {"root": str(folder / "files")},
-        "batch_size": 20_000,
-    }
+    batch_config = shipped("extractors", "tap-impact-batch")["batch_config"]
+    batch_config["storage"]["root"] = str(folder / "files")
+    settings = shipped("loaders", "target-postgres") | CONNECTION
     target = folder / "target.json"
-    target.write_text(
-        json.dumps(
-            CONNECTION
-            | {"default_target_schema": "trial", "use_copy": True, "validate_records": False}
-        )
-    )
+    target.write_text(json.dumps(settings | {"default_target_schema": "trial"}))
     with served(folder) as url, postgres(folder):
         tap = our_tap(folder, url, "actions", batch_config=batch_config)
         messages = subprocess.run(tap, capture_output=True, check=True).stdout

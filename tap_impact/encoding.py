@@ -154,7 +154,10 @@ class RecordEncoder:
         return all(len(row) == len(self._sources) and row.keys() == self._sources for row in rows)
 
     def lines(self, columns: Mapping[str, Iterable[bytes]], count: int) -> bytes:
-        """As many records, a line each, whose values are given as JSON by property."""
+        """As many records, a line each, whose values are given as JSON by property.
+
+        What is given as a `repeat` is put into the line once for all.
+        """
         line = [b""]
         columns_at = {}
         for before, name in self._pieces:
