@@ -525,6 +525,15 @@ def test_what_nobody_foresaw_is_one_message_without_content(level: str) -> None:
     assert ("in read" in run.stderr) == (level == "debug")
 
 
+def test_what_an_error_of_the_api_says_twice_is_said_once() -> None:
+    body = {"Message": "Account is closed.", "Errors": [{"Message": "Account is closed."}]}
+    refused = faults.status(418, json.dumps(body).encode()).at("Account")
+    with Sandbox(WORLD, at=NOW, faults=[refused]) as sandbox:
+        run = run_inside(sandbox.settings() | CONFIG, catalog=catalog("account"))
+    assert run.exit_code == 1
+    assert "impact.com answered 418 to /: Account is closed.\n" in run.stderr
+
+
 # -- what a person hands in ----------------------------------------------------------------------
 
 
