@@ -19,9 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import requests
-
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

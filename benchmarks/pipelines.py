@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import yaml
-
-from tap_impact.sandbox import database
+from impact_sandbox import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -196,7 +196,7 @@ def start_up(repeat: int) -> None:
     """What it takes to say a version."""
     candidates = {
         "plain SDK tap": [*MODULE, "benchmarks.plain_tap", "--version"],
-        "tap-impact": [*MODULE, "tap_impact.command", "--version"],
+        "tap-impact": [*MODULE, "tap_impact.__main__", "--version"],
         "bare Python": [sys.executable, "-c", "pass"],
     }
     compare(candidates, 1, repeat)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from typing import Any
 import click
 import yaml
 
-from tap_impact.inspector import cli as inspector
+from tap_impact.inspect.cli import cli as inspector
 
 ROOT = Path(__file__).parent.parent
 LISTING = ROOT / "hub" / "tap-impact.yml"

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from tap_impact.windows import REACH, parse_instant
+from tap_impact.progress.windows import REACH
+from tap_impact.records.instants import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

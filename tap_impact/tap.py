@@ -22,18 +22,18 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_impact.access import report
-from tap_impact.batch_files import BatchFiles
-from tap_impact.client import AccessDenied, ImpactClient
-from tap_impact.interruption import Interrupted, Interruption
-from tap_impact.messages import MessageWriter
+from tap_impact.api.client import AccessDenied, ImpactClient
+from tap_impact.inspect.token_scopes import report
+from tap_impact.records.instants import iso, parse_instant
 from tap_impact.settings import SETTINGS, Settings, problems
+from tap_impact.singer.batch_files import BatchFiles
+from tap_impact.singer.message_writer import MessageWriter
+from tap_impact.singer.signals import Interrupted, Interruption
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
 from tap_impact.streams.clicks import ClickExports, Clicks, DailyClicks
 from tap_impact.streams.items import ActionItems
-from tap_impact.windows import iso, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ class TapImpact(Tap):
                 "campaign_ids."
             ) from None
 
-    def leave_out(self, stream: str, scope: Scope, error: AccessDenied) -> None:
+    def skip_stream(self, stream: str, scope: Scope, error: AccessDenied) -> None:
         """Go on without a stream that the token does not allow; a required one fails the run."""
         message = (
             f"{stream} is left out. {error} Tick the scope {scope} for the token in impact.com, "
@@ -185,7 +185,7 @@ class TapImpact(Tap):
             raise click.ClickException(f"--config cannot be read: {error}") from None
 
     @classmethod
-    def for_a_look(cls, config: _ConfigInput, **others: Any) -> Self:
+    def for_inspection(cls, config: _ConfigInput, **others: Any) -> Self:
         """Make a tap for a person who looks on: that a limit ran out is said at once."""
         merged = config.config | (cls._env_var_config if config.parse_env else {})
         return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
@@ -195,8 +195,8 @@ class TapImpact(Tap):
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Look at the token's scopes. The SDK's test reads each stream, which costs an export."""
         if value == CliTestOptionValue.All.value:
-            with in_words():
-                ctx.exit(0 if report(cls.for_a_look(ctx.params["config"])) else 1)
+            with friendly_errors():
+                ctx.exit(0 if report(cls.for_inspection(ctx.params["config"])) else 1)
         super().cb_test(ctx, param, value)
 
     @classproperty
@@ -264,7 +264,7 @@ class TapImpact(Tap):
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def friendly_errors() -> Iterator[None]:
     """End a command with one message, whatever happens."""
     try:
         yield

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import s3fs
 from click.testing import CliRunner
+from impact_sandbox import database
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 from moto.server import ThreadedMotoServer
-
-from tap_impact.sandbox import database
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

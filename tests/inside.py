@@ -13,7 +13,7 @@ from unittest import mock
 from singer_sdk.logging import ConsoleFormatter
 from singer_sdk.plugin_base import _ConfigInput
 
-from tap_impact.interruption import Interruption
+from tap_impact.singer.signals import Interruption
 from tap_impact.tap import TapImpact
 from tests.runs import Run
 

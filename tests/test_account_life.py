@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:

@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import s3fs
+from impact_sandbox.faults import status
 
-from tap_impact.sandbox.faults import status
 from tests.conftest import Warehouse
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 STREAMS = ("account", "action_updates", "actions", "campaigns", "clicks", "daily_clicks")

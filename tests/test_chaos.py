@@ -6,8 +6,9 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tap_impact.client import TRIES
-from tap_impact.sandbox.faults import Chaos
+from impact_sandbox.faults import Chaos
+
+from tap_impact.api.client import TRIES
 from tests.inside import run_inside
 from tests.runs import catalog
 from tests.tables import Tables, load
@@ -16,7 +17,7 @@ from tests.test_resume import ALL_STREAMS, impact, settings, unbroken
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_impact.sandbox.server import SeenRequest
+    from impact_sandbox.server import SeenRequest
 
 SEEDS = 30
 SHARE = 0.3

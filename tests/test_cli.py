@@ -11,7 +11,8 @@ import pytest
 from tests.runs import catalog, discovered, run_tap
 
 if TYPE_CHECKING:
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)

@@ -13,17 +13,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox import faults
+from impact_sandbox.files import click_file
+from impact_sandbox.switches import SCOPES
 
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.files import click_file
-from tap_impact.sandbox.switches import SCOPES
 from tests.runs import COMMAND, Run, catalog, run_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory, Warehouse
 
 FIRST_MORNING = datetime(2026, 3, 1, 15, tzinfo=UTC)

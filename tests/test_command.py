@@ -17,15 +17,15 @@ def said(*command: object) -> str:
 def test_the_version_is_said_in_the_words_of_the_sdk() -> None:
     of_sdk = "from tap_impact.tap import TapImpact; TapImpact.cli()"
     by_sdk = said(sys.executable, "-c", of_sdk, "--version")
-    assert said(sys.executable, "-m", "tap_impact.command", "--version") == by_sdk
+    assert said(sys.executable, "-m", "tap_impact.__main__", "--version") == by_sdk
     assert said(COMMAND, "--version") == by_sdk
 
 
 def test_anything_else_is_the_sdks() -> None:
-    help_text = said(sys.executable, "-m", "tap_impact.command", "--help")
+    help_text = said(sys.executable, "-m", "tap_impact.__main__", "--help")
     assert "--discover" in help_text
 
 
 def test_the_version_needs_no_sdk() -> None:
-    loaded = "import sys; from tap_impact import command; command.main(); print(*sys.modules)"
+    loaded = "import sys; from tap_impact.__main__ import main; main(); print(*sys.modules)"
     assert "singer_sdk" not in said(sys.executable, "-c", loaded, "--version").split()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact.coverage import OVERLAP, Coverage, Purpose, Step
-from tap_impact.windows import REACH
+from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose, Step
+from tap_impact.progress.windows import REACH
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 seconds_back = st.integers(min_value=0, max_value=4 * 365 * 86400)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-
-from tap_impact.sandbox.database import cli
+from impact_sandbox.database import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +46,7 @@ def connect(port: int, user: str = "impact", database: str = "impact") -> psycop
 
 
 def test_stays_up_keeps_its_data_and_starts_twice(port: int, data_dir: Path) -> None:
-    command = [sys.executable, "-c", "from tap_impact.sandbox.database import cli; cli()"]
+    command = [sys.executable, "-c", "from impact_sandbox.database import cli; cli()"]
     arguments = ["start", "--port", str(port), "--data-dir", str(data_dir)]
     started = subprocess.run(
         [*command, *arguments],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact.days import Days, days_to_load, last_day_over
+from tap_impact.progress.click_days import Days, days_to_load, last_day_over
 
 FIRST = date(2026, 1, 1)
 days = st.integers(0, 40).map(lambda number: FIRST + timedelta(days=number))

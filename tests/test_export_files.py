@@ -12,11 +12,11 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from impact_sandbox.files import click_file
+from impact_sandbox.switches import CHOICES, Switches
 
-from tap_impact import export_files
-from tap_impact.export_files import UnreadableFile, rows
-from tap_impact.sandbox.files import click_file
-from tap_impact.sandbox.switches import CHOICES, Switches
+from tap_impact.api import export_files
+from tap_impact.api.export_files import UnreadableFile, rows
 from tap_impact.streams.clicks import Clicks
 
 if TYPE_CHECKING:

@@ -9,20 +9,21 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox import faults
+from impact_sandbox.switches import SCOPES
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.client import AccessDenied, ImpactClient
-from tap_impact.export_files import rows
-from tap_impact.exports import DownloadDenied, Export, Exports, Ledger
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.switches import SCOPES
+from tap_impact.api.client import AccessDenied, ImpactClient
+from tap_impact.api.export_files import rows
+from tap_impact.api.exports import DownloadDenied, Export, Exports, Ledger
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_impact.sandbox.faults import Fault
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.faults import Fault
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from impact_sandbox.faults import Fault
+from impact_sandbox.switches import Switches
 
-from tap_impact.encoding import RecordEncoder, to_json
-from tap_impact.fields import ADDITIONAL_FIELDS, UnreadableField
-from tap_impact.sandbox.faults import Fault
-from tap_impact.sandbox.switches import Switches
+from tap_impact.records.columns import RecordEncoder, to_json
+from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableField
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.tap import TapImpact
@@ -24,8 +24,9 @@ from tests.runs import Run, catalog, discovered, run_tap
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tap_impact.fields import Field, RecordMap
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
+    from tap_impact.records.fields import Field, RecordMap
     from tests.conftest import SandboxFactory
 
 STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from impact_sandbox import faults
+from impact_sandbox.faults import ABSENT, ALWAYS
+from impact_sandbox.server import Sandbox
+from impact_sandbox.switches import SCOPES
+from impact_sandbox.world import World
 
-from tap_impact.client import ImpactClient, RateLimited
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.faults import ABSENT, ALWAYS
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.switches import SCOPES
-from tap_impact.sandbox.world import World
+from tap_impact.api.client import ImpactClient, RateLimited
 from tests.inside import run_inside
 from tests.runs import COMMAND, Run, catalog, run_tap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_impact.sandbox.faults import Fault
+    from impact_sandbox.faults import Fault
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 WORLD = World(seed="faults", actions_per_day=1, opened=date(2026, 5, 1))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact import fields
-from tap_impact.fields import RecordMap, UnreadableField
+from tap_impact.records import fields
+from tap_impact.records.fields import RecordMap, UnreadableField
 
 ROW = RecordMap(
     fields.key("Id", "."),

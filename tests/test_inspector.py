@@ -10,15 +10,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.switches import SCOPES
+from impact_sandbox.world import World
 
-from tap_impact.sandbox.switches import SCOPES
-from tap_impact.sandbox.world import World
 from tests.runs import COMMAND, Run, catalog, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 3, 2, 16, 10, tzinfo=UTC)

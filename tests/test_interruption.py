@@ -7,7 +7,7 @@ import sys
 
 CLOSED_WHILE_IT_ENDS = """
 import signal
-from tap_impact.interruption import Interruption
+from tap_impact.singer.signals import Interruption
 
 interruption = Interruption()
 

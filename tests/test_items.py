@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.faults import status
+from impact_sandbox.server import Sandbox
+from impact_sandbox.switches import SCOPES
+from impact_sandbox.world import World
 
-from tap_impact.sandbox.faults import status
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.switches import SCOPES
-from tap_impact.sandbox.world import World
 from tap_impact.streams.items import ActionItems
 from tests.inside import run_inside
 from tests.runs import Run, catalog, run_tap

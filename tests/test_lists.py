@@ -6,10 +6,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.switches import SCOPES
-from tap_impact.sandbox.world import World
+from impact_sandbox import faults
+from impact_sandbox.server import Sandbox
+from impact_sandbox.switches import SCOPES
+from impact_sandbox.world import World
+
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:

@@ -8,14 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_impact.sandbox.world import World
+from impact_sandbox.world import World
+
 from tests.conftest import ROOT
 from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory, Warehouse
 
 GUIDE = (ROOT / "docs" / "migrating.md").read_text()

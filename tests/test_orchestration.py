@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from impact_sandbox import database
 
-from tap_impact.sandbox import database
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory, Warehouse
 
 EXAMPLE = ROOT / "examples" / "dagster"

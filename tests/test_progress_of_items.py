@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_impact.coverage import OVERLAP, Coverage, Purpose
+from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
+from tap_impact.progress.windows import Window
 from tap_impact.streams.items import Action, Progress
-from tap_impact.windows import Window
 
 FIRST_RUN = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
 START = FIRST_RUN - timedelta(hours=66)

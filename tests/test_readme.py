@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from impact_sandbox import database
+from impact_sandbox.world import World
 
-from tap_impact.sandbox import database
-from tap_impact.sandbox.world import World
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:

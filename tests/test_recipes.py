@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import s3fs
 import yaml
+from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
 
-from tap_impact.sandbox.switches import Switches
-from tap_impact.sandbox.world import World
 from tests.conftest import ROOT, Warehouse
 from tests.projects import Project
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 Row = dict[str, Any]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
 from typing_extensions import override
 
 from tap_impact.report import command
-from tap_impact.sandbox.switches import Switches
-from tap_impact.sandbox.world import World
 from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox import faults
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tests.inside import run_inside
 from tests.runs import COMMAND, Run, catalog, discovered
 from tests.tables import Tables, load
@@ -23,8 +23,8 @@ from tests.tables import Tables, load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_impact.sandbox.faults import Fault
-    from tap_impact.sandbox.server import SeenRequest
+    from impact_sandbox.faults import Fault
+    from impact_sandbox.server import SeenRequest
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 WORLD = World(seed="resume", actions_per_day=0.6, clicks_per_day=20, opened=date(2026, 5, 1))

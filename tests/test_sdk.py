@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.faults import ALWAYS, field_of_row
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from singer_sdk.testing.runners import TapTestRunner
 
-from tap_impact.sandbox.faults import ALWAYS, field_of_row
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tap_impact.tap import TapImpact
 from tests.runs import catalog, discovered
 

@@ -11,19 +11,19 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox import faults
+from impact_sandbox.exchange import Answer
+from impact_sandbox.faults import ALWAYS, Chaos
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.exchange import Answer
-from tap_impact.sandbox.faults import ALWAYS, Chaos
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tests.inside import run_inside
 from tests.runs import Run, catalog, run_tap
 from tests.test_faults import NIGHTS, Night
 from tests.test_resume import ALL_STREAMS
 
 if TYPE_CHECKING:
-    from tap_impact.sandbox.faults import Fault
+    from impact_sandbox.faults import Fault
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 WORLD = World(seed="secrets", actions_per_day=1, clicks_per_day=20, opened=date(2026, 5, 1))

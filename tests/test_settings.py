@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tap_impact.progress.windows import REACH
 from tap_impact.settings import Settings, problems
-from tap_impact.windows import REACH
 
 CLOCK = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 WHOLE = CLOCK.replace(microsecond=0)

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
 
-from tap_impact.sandbox.switches import Switches
-from tap_impact.sandbox.world import World
 from tests.projects import Project
 from tests.runs import catalog, run_tap
 

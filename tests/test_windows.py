@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact.windows import WIDEST, Window, iso, newest_first, oldest_first, parse_instant
+from tap_impact.progress.windows import WIDEST, Window, newest_first, oldest_first
+from tap_impact.records.instants import iso, parse_instant
 
 instants = st.datetimes(
     min_value=datetime(2019, 1, 1),  # noqa: DTZ001

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 import psycopg
+from impact_sandbox.database import DATABASE, DEFAULT_PORT, HOST, ROLE
 
 from tap_impact.report.figures import loaded_schemas, read
 from tap_impact.report.page import page
-from tap_impact.sandbox.database import DATABASE, DEFAULT_PORT, HOST, ROLE
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_impact.fields import RecordMap, flag, instant, key, text, verbatim, words
+from tap_impact.records.fields import RecordMap, flag, instant, key, text, verbatim, words
 from tap_impact.streams.base import ListStream, ObjectStream, Scope
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tap_impact.coverage import Purpose
-from tap_impact.fields import RecordMap, day, decimal, instant, key, text, verbatim
+from tap_impact.progress.coverage import Purpose
+from tap_impact.records.fields import RecordMap, day, decimal, instant, key, text, verbatim
 from tap_impact.streams.base import DatedStream, Feed, Scope
 
 HAPPENED = Feed("ActionDateStart", "ActionDateEnd")

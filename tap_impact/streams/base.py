@@ -15,19 +15,19 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_impact.batch_files import Table
-from tap_impact.client import MOST_PAGES, AccessDenied, NotFound, TooManyPages
-from tap_impact.coverage import Coverage, Purpose, Step
-from tap_impact.fields import (
+from tap_impact.api.client import MAX_PAGES, AccessDenied, NotFound, TooManyPages
+from tap_impact.progress.coverage import Coverage, Purpose, Step
+from tap_impact.progress.windows import NARROWEST, Window, newest_first
+from tap_impact.records.fields import (
     ADDITIONAL_FIELDS,
     UnreadableField,
     as_text,
     is_blank,
     nullable,
-    zoned,
 )
-from tap_impact.shortcut import encoder_of, needs_sdk
-from tap_impact.windows import NARROWEST, Window, iso, newest_first
+from tap_impact.records.instants import iso, zoned
+from tap_impact.singer.batch_files import Table
+from tap_impact.singer.fast_path import encoder_of, needs_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
 
-    from tap_impact.client import ImpactClient
-    from tap_impact.encoding import RecordEncoder
-    from tap_impact.fields import RecordMap, Row
+    from tap_impact.api.client import ImpactClient
+    from tap_impact.records.columns import RecordEncoder
+    from tap_impact.records.fields import RecordMap, Row
     from tap_impact.settings import Settings
     from tap_impact.tap import TapImpact
 
@@ -148,16 +148,16 @@ class ImpactStream(Stream, abc.ABC):
         try:
             yield from self.read()
         except AccessDenied as error:
-            self.leave_out(error)
+            self.skip_stream(error)
         except NotFound as error:
             if self.scope.required:
                 raise
             self.logger.warning("%s is left out. %s", self.name, error)
-        self._tap.message_writer.let_out()
+        self._tap.message_writer.flush()
 
-    def leave_out(self, error: AccessDenied) -> None:
+    def skip_stream(self, error: AccessDenied) -> None:
         """Go on without this stream, which the token does not allow."""
-        self._tap.leave_out(self.name, self.scope, error)
+        self._tap.skip_stream(self.name, self.scope, error)
 
     def records(self, rows: Sequence[Row]) -> Iterator[Record]:
         """The records of rows that are left for the SDK to write: all, or none."""
@@ -280,7 +280,7 @@ class ListStream(ImpactStream):
     """A stream that reads a list whole."""
 
     data_key: ClassVar[str]
-    most_pages: ClassVar[int | None] = None
+    max_pages: ClassVar[int | None] = None
     """How many pages impact.com gives of a list; None if it does not say."""
 
     @override
@@ -308,7 +308,7 @@ class ListStream(ImpactStream):
             announced: list[int] = []
             seen: set[str] = set()
             for page in self.client.pages(
-                self.path, params, self.data_key, row_type=row_type, most_pages=self.most_pages
+                self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
             ):
                 announced.append(page.total)
                 seen.update(self.record_map.identities(page.rows))
@@ -325,7 +325,7 @@ class ListStream(ImpactStream):
 class DatedStream(ListStream):
     """A stream that reads windows of time, and knows the interval that it holds completely."""
 
-    most_pages = MOST_PAGES
+    max_pages = MAX_PAGES
     happened: ClassVar[str]
     """The API's field that history goes by."""
     feeds: ClassVar[Mapping[Purpose, Feed]]

@@ -21,23 +21,32 @@ from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_impact.days import Days, days_to_load, last_day_over
-from tap_impact.encoding import ROWS_AT_ONCE, to_json
-from tap_impact.export_files import UnreadableFile, file_format, rows
-from tap_impact.exports import DownloadDenied, Exports, Ledger
-from tap_impact.fields import RecordMap, decimal, described, flag, instant, nullable, text, verbatim
-from tap_impact.occurrences import Occurrences
-from tap_impact.pages import decode
+from tap_impact.api.export_files import UnreadableFile, file_format, rows
+from tap_impact.api.exports import DownloadDenied, Exports, Ledger
+from tap_impact.api.pages import decode
+from tap_impact.progress.click_days import Days, days_to_load, last_day_over
+from tap_impact.records.columns import ROWS_AT_ONCE, to_json
+from tap_impact.records.fields import (
+    RecordMap,
+    decimal,
+    described,
+    flag,
+    instant,
+    nullable,
+    text,
+    verbatim,
+)
+from tap_impact.records.instants import iso
+from tap_impact.records.ordinals import Occurrences
 from tap_impact.streams.base import ImpactStream, Need, Scope
-from tap_impact.windows import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_impact.client import AccessDenied
-    from tap_impact.exports import Export
+    from tap_impact.api.client import AccessDenied
+    from tap_impact.api.exports import Export
 
 # Of a job's form, but the id of none.
 NO_JOB = "00000000-0000-0000-0000-000000000000"
@@ -197,10 +206,10 @@ class ClickExports(ClickStream):
         yield from ()
 
     @override
-    def leave_out(self, error: AccessDenied) -> None:
+    def skip_stream(self, error: AccessDenied) -> None:
         scope = self.download_scope if isinstance(error, DownloadDenied) else self.scope
         names = " and ".join(each.name for each in (self, *self.children) if each.selected)
-        self._tap.leave_out(names, scope, error)
+        self._tap.skip_stream(names, scope, error)
 
     @property
     def children(self) -> list[ExportedStream]:

@@ -15,9 +15,10 @@ from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_impact.client import AccessDenied, NotFound
-from tap_impact.coverage import OVERLAP, Coverage, Purpose
-from tap_impact.fields import (
+from tap_impact.api.client import AccessDenied, NotFound
+from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
+from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
+from tap_impact.records.fields import (
     Field,
     RecordMap,
     decimal,
@@ -28,9 +29,9 @@ from tap_impact.fields import (
     text,
     verbatim,
 )
+from tap_impact.records.instants import iso, parse_instant
 from tap_impact.streams.actions import HAPPENED, UPDATED, Actions
 from tap_impact.streams.base import LIST_PAGE_SIZE, DatedStream, Need, Scope
-from tap_impact.windows import Window, doubling, iso, newest_first, oldest_first, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -254,9 +255,9 @@ class ActionItems(DatedStream):
             yield from self._read_on(start)
 
     @override
-    def leave_out(self, error: AccessDenied) -> None:
+    def skip_stream(self, error: AccessDenied) -> None:
         scope = Actions.scope if isinstance(error, ActionsDenied) else self.scope
-        self._tap.leave_out(self.name, scope, error)
+        self._tap.skip_stream(self.name, scope, error)
 
     def _read_on(self, start: datetime) -> Iterator[Record]:
         """Go on where the state says that the last run stopped, for as many actions as allowed."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
 
 
 def ask(

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-
-from tap_impact.sandbox.world import World
+from impact_sandbox.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMAND = [sys.executable, "-c", "from tap_impact.sandbox.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from impact_sandbox.cli import main; main()"]
 AT = "2026-06-30T06:10:00Z"
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from impact_sandbox import faults
+from impact_sandbox.faults import ABSENT, ALWAYS, Chaos, Fault
+from impact_sandbox.server import Sandbox
+from impact_sandbox.world import World
 
-from tap_impact.sandbox import faults
-from tap_impact.sandbox.faults import ABSENT, ALWAYS, Chaos, Fault
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.world import World
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:

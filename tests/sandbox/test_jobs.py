@@ -10,13 +10,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import requests
+from impact_sandbox.files import BRAND_COLUMNS, flat
+from impact_sandbox.switches import SCOPES
 
-from tap_impact.sandbox.files import BRAND_COLUMNS, flat
-from tap_impact.sandbox.switches import SCOPES
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
+
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from impact_sandbox.switches import SCOPES
 
-from tap_impact.sandbox.switches import SCOPES
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:

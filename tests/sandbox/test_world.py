@@ -8,8 +8,7 @@ from itertools import islice, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tap_impact.sandbox.world import LONGEST_LAG, LONGEST_LIFE, World
+from impact_sandbox.world import LONGEST_LAG, LONGEST_LIFE, World
 
 OPENED = date(2026, 1, 1)
 LATE = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)

@@ -6,12 +6,12 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tap_impact.client import MOST_PAGES, TooManyPages
+from tap_impact.api.client import MAX_PAGES, TooManyPages
+from tap_impact.progress.windows import WIDEST, Window
 from tap_impact.streams.actions import HAPPENED, Actions
 from tap_impact.streams.base import DatedStream, ImpactStream
 from tap_impact.streams.clicks import ClickExports, ClickStream
 from tap_impact.streams.items import ActionItems
-from tap_impact.windows import WIDEST, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +73,12 @@ def actions_per_day(stream: ActionItems) -> float:
         of_campaign = {"CampaignId": campaign_id} if campaign_id else {}
         try:
             pages = stream.client.pages(
-                Actions.path, query | of_campaign, Actions.data_key, most_pages=MOST_PAGES
+                Actions.path, query | of_campaign, Actions.data_key, max_pages=MAX_PAGES
             )
             first = next(pages)
             found += first.total or len(first.rows)
         except TooManyPages:
-            found += MOST_PAGES * settings.page_size
+            found += MAX_PAGES * settings.page_size
     return found / ((settings.now - start) / ONE_DAY)
 
 

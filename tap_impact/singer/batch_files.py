@@ -17,7 +17,7 @@ from fsspec.core import url_to_fs
 from singer_sdk.exceptions import FatalSyncError
 from singer_sdk.helpers._batch import SDKBatchMessage
 
-from tap_impact.encoding import to_json
+from tap_impact.records.columns import to_json
 
 if TYPE_CHECKING:
     import logging

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from singer_sdk.singerlib.messages import RecordMessage
 from typing_extensions import override
 
-from tap_impact.batch_files import Table
-from tap_impact.encoding import to_json
-from tap_impact.output import Output
+from tap_impact.records.columns import to_json
+from tap_impact.singer.batch_files import Table
+from tap_impact.singer.stdout import Output
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
-    from tap_impact.batch_files import BatchFiles
-    from tap_impact.interruption import Interruption
+    from tap_impact.singer.batch_files import BatchFiles
+    from tap_impact.singer.signals import Interruption
 
 # A write and a flush for each row would cost as much as making it.
-MOST_GATHERED_BYTES = 64 * 1024
+MAX_BUFFERED_BYTES = 64 * 1024
 
 
 class MessageWriter(Output):
@@ -38,7 +38,7 @@ class MessageWriter(Output):
     def __init__(self, interruption: Interruption) -> None:
         """Nothing is gathered yet."""
         super().__init__(interruption)
-        self._gathered = bytearray()
+        self._buffer = bytearray()
 
     @override
     def write_message(self, message: Message) -> None:
@@ -47,11 +47,11 @@ class MessageWriter(Output):
             extracted = message.time_extracted or datetime.now(UTC)
             self.write_records(table, to_json(message.record) + b"\n", extracted)
         else:
-            self.let_out()
+            self.flush()
             super().write_message(message)
 
     def write_records(self, table: Table, records: bytes, extracted: datetime) -> None:
-        """Write the JSON of records, a line each; other messages may overtake them until `let_out`.
+        """Write the JSON of records, a line each; other messages may overtake them until `flush`.
 
         Raises:
             FatalSyncError: They cannot be written.
@@ -65,16 +65,16 @@ class MessageWriter(Output):
         after = b"" if table.version is None else b',"version":' + to_json(table.version)
         after += b',"time_extracted":' + to_json(extracted) + b"}\n"
         # JSON has no line feed inside, so that each one ends a record.
-        self._gathered += before
-        self._gathered += records.replace(b"\n", after + before)
-        del self._gathered[-len(before) :]
-        if len(self._gathered) > MOST_GATHERED_BYTES:
-            self.let_out()
+        self._buffer += before
+        self._buffer += records.replace(b"\n", after + before)
+        del self._buffer[-len(before) :]
+        if len(self._buffer) > MAX_BUFFERED_BYTES:
+            self.flush()
 
-    def let_out(self) -> None:
+    def flush(self) -> None:
         """Let go of all rows written so far: to standard output, or in whole batch files."""
         for message in self.batch_files.finish() if self.batch_files else ():
             super().write_message(message)
-        gathered, self._gathered = self._gathered, bytearray()
+        gathered, self._buffer = self._buffer, bytearray()
         if gathered:
             self.write(gathered)

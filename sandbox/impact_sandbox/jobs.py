@@ -13,16 +13,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tap_impact.sandbox import rules
-from tap_impact.sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
-from tap_impact.sandbox.files import RESULT_FORMATS, click_file
-from tap_impact.sandbox.limits import Limit
+from impact_sandbox import rules
+from impact_sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
+from impact_sandbox.files import RESULT_FORMATS, click_file
+from impact_sandbox.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
 
 REPEATABLE = frozenset({"ProgramId", "AdId", "SubId"})
 REPLAYABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})

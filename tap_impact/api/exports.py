@@ -23,19 +23,19 @@ import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.client import AccessDenied, NotFound, RateLimited
-from tap_impact.days import last_day_over
-from tap_impact.export_files import BLOCK, file_format
-from tap_impact.fields import is_blank, zoned
-from tap_impact.limits import number
-from tap_impact.pages import decode
-from tap_impact.windows import iso, parse_instant
+from tap_impact.api.client import AccessDenied, NotFound, RateLimited
+from tap_impact.api.export_files import BLOCK, file_format
+from tap_impact.api.pages import decode
+from tap_impact.api.rate_limit import number
+from tap_impact.progress.click_days import last_day_over
+from tap_impact.records.fields import is_blank
+from tap_impact.records.instants import iso, parse_instant, zoned
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tap_impact.client import ImpactClient
+    from tap_impact.api.client import ImpactClient
 
 # "ERROR: the job failed and is tried again, every 15 minutes, at most five times"; FAILED and
 # CANCELLED are final (Jobs object).
@@ -356,7 +356,7 @@ class Exports:
     def _download(self, job: Job) -> dict[str, Any] | File:
         path = f"/Jobs/{job.id}/Download"
         try:
-            return self._client.patiently(lambda: self._download_once(path), path)
+            return self._client.with_retries(lambda: self._download_once(path), path)
         except AccessDenied as error:
             raise DownloadDenied(str(error)) from None
 

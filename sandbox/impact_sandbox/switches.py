@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from tap_impact.sandbox.rules import LARGEST_PAGE
+from impact_sandbox.rules import LARGEST_PAGE
 
 SCOPES = frozenset(
     {

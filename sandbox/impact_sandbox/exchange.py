@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_impact.sandbox.formats import JSON
+from impact_sandbox.formats import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tap_impact.sandbox.rules import Page, RefusalError
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.rules import Page, RefusalError
+    from impact_sandbox.server import Sandbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_impact.fields import ADDITIONAL_FIELDS
+from tap_impact.records.fields import ADDITIONAL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tap_impact.fields import Field, RecordMap, Row
+    from tap_impact.records.fields import Field, RecordMap, Row
 
 # What a stream map may make that JSON has no type for is written as text, as by the SDK.
 encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
@@ -25,7 +25,7 @@ to_json = encoder.encode
 to_json_lines = encoder.encode_lines
 
 # Texts remembered for each kind of field: enough for what repeats, little enough for the memory.
-MOST_REMEMBERED = 5_000
+MAX_CACHED = 5_000
 
 # How many values tell whether a column's repeat.
 SAMPLE = 50
@@ -34,7 +34,7 @@ SAMPLE = 50
 ROWS_AT_ONCE = 200
 
 
-class Remembered(dict[str, bytes]):
+class ParseCache(dict[str, bytes]):
     """The JSON of what a reader makes of each text that it met."""
 
     def __init__(self, read: Callable[[Any], Any]) -> None:
@@ -46,7 +46,7 @@ class Remembered(dict[str, bytes]):
         """Read a value. Only texts are remembered: `1`, `1.0` and `True` would pass for equal."""
         json = to_json(self.read(value))
         if isinstance(value, str):
-            if len(self) >= MOST_REMEMBERED:
+            if len(self) >= MAX_CACHED:
                 self.clear()
             self[value] = json
         return json
@@ -55,7 +55,7 @@ class Remembered(dict[str, bytes]):
 class Column:
     """How the values of one field become JSON."""
 
-    def __init__(self, field: Field, remembered: Remembered) -> None:
+    def __init__(self, field: Field, remembered: ParseCache) -> None:
         """Share with the fields of the same kind what is remembered."""
         self.source = field.source
         self._read_texts = field.read_texts
@@ -97,7 +97,7 @@ class RecordEncoder:
         additional: Callable[[Mapping[str, Any]], dict[str, Any] | None],
     ) -> None:
         """Decide now what is the same for all rows."""
-        remembered = {field.read: Remembered(field.read) for field in record_map.fields}
+        remembered = {field.read: ParseCache(field.read) for field in record_map.fields}
         self._columns = {
             field.name: Column(field, remembered[field.read]) for field in record_map.fields
         }

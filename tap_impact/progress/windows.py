@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
+
+from tap_impact.records.instants import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,18 +76,3 @@ def doubling(width: timedelta) -> Iterator[timedelta]:
     while True:
         yield min(width, WIDEST)
         width = min(2 * width, WIDEST)
-
-
-def iso(instant: datetime) -> str:
-    """Write an instant as `2026-06-30T06:10:00Z`, the form that both Singer and impact.com take."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_instant(text: str) -> datetime:
-    """Read an ISO-8601 date or date-time as UTC; a date alone is its midnight, no zone is UTC.
-
-    Raises:
-        ValueError: It is not ISO-8601.
-    """
-    instant = datetime.fromisoformat(text)
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

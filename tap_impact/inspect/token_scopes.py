@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_impact.client import AccessDenied, NotFound, RateLimited, WrongCredentials
-from tap_impact.fields import listed
+from tap_impact.api.client import AccessDenied, NotFound, RateLimited, WrongCredentials
+from tap_impact.records.fields import listed
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream, Need, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_impact.client import ImpactClient
+    from tap_impact.api.client import ImpactClient
     from tap_impact.tap import TapImpact
 
 # What tap-impact-inspect needs to show a click; no stream does.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_impact.sandbox import jobs, rules
-from tap_impact.sandbox.exchange import Answer, Endpoint, Request, list_page, missing
-from tap_impact.sandbox.world import LONGEST_LIFE, SeenAction, SeenUpdate
+from impact_sandbox import jobs, rules
+from impact_sandbox.exchange import Answer, Endpoint, Request, list_page, missing
+from impact_sandbox.world import LONGEST_LIFE, SeenAction, SeenUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_impact.sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox
 
 
 def account(sandbox: Sandbox, request: Request) -> Answer:

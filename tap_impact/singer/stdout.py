@@ -13,7 +13,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
-    from tap_impact.interruption import Interruption
+    from tap_impact.singer.signals import Interruption
 
 
 class OutputLost(FatalSyncError):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tap_impact.sandbox.server import Sandbox
-from tap_impact.sandbox.switches import Switches
-from tap_impact.sandbox.world import World
+from impact_sandbox.server import Sandbox
+from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_impact.sandbox.switches import Switches
+    from impact_sandbox.switches import Switches
 
 DAY = 86_400
 WIDEST_SPAN = 45 * DAY

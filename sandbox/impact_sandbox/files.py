@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_impact.sandbox.formats import xml
+from impact_sandbox.formats import xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_impact.sandbox.switches import Switches
+    from impact_sandbox.switches import Switches
 
 Click = dict[str, Any]
 ROWS_AT_ONCE = 200

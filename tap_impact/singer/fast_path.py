@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.mapper import SameRecordTransform
 
-from tap_impact.encoding import RecordEncoder
+from tap_impact.records.columns import RecordEncoder
 
 if TYPE_CHECKING:
     from tap_impact.streams.base import ImpactStream

@@ -14,12 +14,12 @@ from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_impact.sandbox.exchange import Answer, gateway
+from impact_sandbox.exchange import Answer, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_impact.sandbox.server import SeenRequest
+    from impact_sandbox.server import SeenRequest
 
 ABSENT = object()
 """Stands for a key that is not there."""

@@ -10,15 +10,16 @@ import click
 import msgspec
 from typing_extensions import override
 
-from tap_impact.access import report
-from tap_impact.encoding import to_json
-from tap_impact.estimate import estimates
-from tap_impact.export_files import flat
-from tap_impact.fields import RecordMap, decimal, flag, instant, key, listed, text, zoned
+from tap_impact.api.export_files import flat
+from tap_impact.inspect.estimate import estimates
+from tap_impact.inspect.token_scopes import report
+from tap_impact.records.columns import to_json
+from tap_impact.records.fields import RecordMap, decimal, flag, instant, key, listed, text
+from tap_impact.records.instants import zoned
 from tap_impact.streams.actions import Actions, ActionUpdates
 from tap_impact.streams.clicks import Clicks
 from tap_impact.streams.items import Action, ActionItems, items_path
-from tap_impact.tap import TapImpact, in_words, json_of
+from tap_impact.tap import TapImpact, friendly_errors, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +53,7 @@ class Inspector(click.Group):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        with in_words():
+        with friendly_errors():
             return super().invoke(ctx)
 
 
@@ -76,7 +77,7 @@ def cli(context: click.Context, config: _ConfigInput) -> None:
 
 def look(context: click.Context, **others: Any) -> TapImpact:
     """The tap that a command asks for its settings, client and streams."""
-    return TapImpact.for_a_look(context.obj, **others)
+    return TapImpact.for_inspection(context.obj, **others)
 
 
 raw = click.option("--raw", is_flag=True, help="Print it as impact.com sends it.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from operator import attrgetter, methodcaller
@@ -18,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import inflection
 import msgspec
 
-from tap_impact.windows import iso
+from tap_impact.records.instants import iso, zoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     Row = Mapping[str, Any] | msgspec.Struct
     """A row of the API: as sent, or of its map's `row_type`."""
@@ -303,18 +303,6 @@ def exact_decimal(value: object) -> Decimal:
     if not number.is_finite():
         raise ValueError
     return number
-
-
-def zoned(written: str) -> datetime:
-    """A moment in the offset that it was written in.
-
-    Raises:
-        ValueError: It is no ISO-8601 date-time with an offset.
-    """
-    moment = datetime.fromisoformat(written)
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
 
 
 class OfHour(dict[str, str]):

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_impact.fields import is_blank, listed
-from tap_impact.pages import decode
+from tap_impact.api.pages import decode
+from tap_impact.records.fields import is_blank, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from tap_impact.coverage import OVERLAP
-from tap_impact.windows import parse_instant
+from tap_impact.progress.coverage import OVERLAP
+from tap_impact.records.instants import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_impact.windows import Window, iso, newest_first, oldest_first, parse_instant
+from tap_impact.progress.windows import Window, newest_first, oldest_first
+from tap_impact.records.instants import iso, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

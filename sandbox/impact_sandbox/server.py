@@ -16,19 +16,19 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tap_impact.sandbox.endpoints import ENDPOINTS
-from tap_impact.sandbox.exchange import Answer, Request, denied, gateway, refused
-from tap_impact.sandbox.faults import NO_LINGER, Delivery, Fault, Faults, Plan, damaged
-from tap_impact.sandbox.formats import encode
-from tap_impact.sandbox.jobs import JobDesk
-from tap_impact.sandbox.limits import Limit
-from tap_impact.sandbox.rules import RefusalError
-from tap_impact.sandbox.switches import Switches
+from impact_sandbox.endpoints import ENDPOINTS
+from impact_sandbox.exchange import Answer, Request, denied, gateway, refused
+from impact_sandbox.faults import NO_LINGER, Delivery, Fault, Faults, Plan, damaged
+from impact_sandbox.formats import encode
+from impact_sandbox.jobs import JobDesk
+from impact_sandbox.limits import Limit
+from impact_sandbox.rules import RefusalError
+from impact_sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_impact.sandbox.world import World
+    from impact_sandbox.world import World
 
 NO_RESOURCE = {"Status": "ERROR", "Message": "No such resource"}
 REMEMBERED_LISTS = 4

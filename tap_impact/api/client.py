@@ -20,9 +20,9 @@ import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.fields import listed
-from tap_impact.limits import Pace, number, seconds_to_wait
-from tap_impact.pages import decode, in_background, page_decoder
+from tap_impact.api.pages import decode, in_background, page_decoder
+from tap_impact.api.rate_limit import Pace, number, seconds_to_wait
+from tap_impact.records.fields import listed
 from tap_impact.settings import is_safe
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # "Total > 10 x PageSize is an error that asks for another PageSize or dates" (List Actions).
-MOST_PAGES = 10
+MAX_PAGES = 10
 
 BLOCK_BYTES = 1 << 20
 TRIES = 7
@@ -197,7 +197,7 @@ class ImpactClient:
         params: Mapping[str, Any],
         *data_keys: str,
         row_type: type[msgspec.Struct] | None = None,
-        most_pages: int | None = None,
+        max_pages: int | None = None,
     ) -> Iterator[Page]:
         """Fetch a list page by page; its rows stand under one of the data keys.
 
@@ -210,7 +210,7 @@ class ImpactClient:
             params: the query.
             data_keys: by which the rows of a page may go.
             row_type: what to make of the rows of a page if all of them fit; else they are dicts.
-            most_pages: how many pages impact.com gives of this list; None if it does not say.
+            max_pages: how many pages impact.com gives of this list; None if it does not say.
 
         Raises:
             TooManyPages: the list is longer than that.
@@ -223,13 +223,13 @@ class ImpactClient:
             seen.add(url)
             body = coming.result() if coming else self._get(url, data_keys, row_type)
             if (
-                most_pages is not None
+                max_pages is not None
                 and len(seen) == 1
-                and (number(body.get("@numpages")) or 0) > most_pages
+                and (number(body.get("@numpages")) or 0) > max_pages
             ):
                 raise TooManyPages(
-                    f"{self.shown(url)} has {body['@numpages']} pages; "
-                    f"impact.com gives {most_pages}."
+                    f"{self.display_path(url)} has {body['@numpages']} pages; "
+                    f"impact.com gives {max_pages}."
                 )
             url = self._following(body.get("@nextpageuri"))
             if url and url not in seen:
@@ -237,7 +237,7 @@ class ImpactClient:
             yield Page(list(rows_of(body, data_keys)), number(body.get("@total")) or 0)
             if url in seen:
                 raise FatalAPIError(
-                    f"impact.com names a page of {self.shown(url)} as its own successor. "
+                    f"impact.com names a page of {self.display_path(url)} as its own successor. "
                     "State is safe: run again."
                 )
 
@@ -250,12 +250,12 @@ class ImpactClient:
             return None
         if not isinstance(uri, str) or not uri.startswith("/") or uri.startswith("//"):
             raise FatalAPIError(
-                f"impact.com named a next page outside its API ({self.discreet(str(uri))[:80]}), "
+                f"impact.com named a next page outside its API ({self.redact(str(uri))[:80]}), "
                 "which was not asked. State is safe: run again."
             )
         return self.base_url + uri
 
-    def patiently(self, send: Callable[[], T], asked: str) -> T:
+    def with_retries(self, send: Callable[[], T], asked: str) -> T:
         """Send a request until it succeeds, or until to go on would not help.
 
         Args:
@@ -310,12 +310,12 @@ class ImpactClient:
                 )
             self.sleep(pause)
 
-    def shown(self, url: str) -> str:
+    def display_path(self, url: str) -> str:
         """What a URL asks for, without the account, as it may be shown to a person."""
         asked = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
-        return self.discreet(asked) or "/"
+        return self.redact(asked) or "/"
 
-    def discreet(self, words: str) -> str:
+    def redact(self, words: str) -> str:
         """A text without its secrets."""
         for secret, name in self._secrets.items():
             words = words.replace(secret, name)
@@ -327,9 +327,9 @@ class ImpactClient:
         page_of: tuple[str, ...] = (),
         row_type: type[msgspec.Struct] | None = None,
     ) -> Any:
-        asked = self.shown(url)
+        asked = self.display_path(url)
         read = page_decoder(page_of[0], row_type) if row_type else decode
-        return self.patiently(lambda: self._get_once(url, asked, page_of, read), asked)
+        return self.with_retries(lambda: self._get_once(url, asked, page_of, read), asked)
 
     def _get_once(
         self, url: str, asked: str, page_of: tuple[str, ...], read: Callable[[bytes], Any]
@@ -404,7 +404,7 @@ class ImpactClient:
                 if isinstance(item, dict)
             ]
             words = " ".join(dict.fromkeys(str(word) for word in found if word)) or words
-        return self.discreet(words)[:300]
+        return self.redact(words)[:300]
 
     def _happened(self, error: requests.exceptions.RequestException) -> str:
         """An exception in words. Its own would show the URL, and in it the SID."""

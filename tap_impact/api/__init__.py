@@ -1,0 +1,1 @@
+"""The conversation with impact.com. Knows no stream and no field."""

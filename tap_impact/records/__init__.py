@@ -1,0 +1,1 @@
+"""From rows of the API to records. Pure: no HTTP, no SDK."""

@@ -1,0 +1,1 @@
+"""All that touches the SDK and the Singer protocol."""
