@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks.pipelines import BIN, CONNECTION, PORT, Project, postgres, shape, shipped
 from benchmarks.rows import NOW
 from benchmarks.server import prepare
-from tap_impact.streams.actions import Actions
-from tap_impact.streams.base import CONNECTION_PROPERTIES
-from tap_impact.streams.clicks import Clicks
+from tap_impact.singer.adapter import CONNECTION_PROPERTIES
+from tap_impact.streams.actions import ACTIONS
+from tap_impact.streams.clicks import CLICKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,12 +75,12 @@ def served(folder: Path, clicks: str = "clicks.json") -> Iterator[str]:
 
 def describe(folder: Path) -> None:
     """Write down the fields of actions and clicks, and the schema of actions, for the others."""
-    for stream in (Actions, Clicks):
+    for stream in (ACTIONS, CLICKS):
         kinds: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for field in stream.record_map.fields:
             kinds[field.read.__name__][field.name] = field.source
         (folder / f"{stream.name}.kinds").write_text(json.dumps(kinds))
-    schema = Actions.record_map.json_schema()
+    schema = ACTIONS.record_map.json_schema()
     schema["properties"] |= CONNECTION_PROPERTIES
     (folder / "actions.schema").write_text(json.dumps(schema))
 

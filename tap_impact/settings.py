@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk import typing as th
+from singer_sdk.exceptions import FatalSyncError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from tap_impact.progress.windows import REACH
-from tap_impact.records.instants import parse_instant
+from tap_impact.records.instants import iso, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -203,6 +204,7 @@ SECRET_CHARACTERS = {
 class Settings(NamedTuple):
     """What a run's settings mean, its dates as instants in UTC and whole seconds."""
 
+    account_sid: str
     now: datetime
     start: datetime
     """How far back history is loaded; never beyond reach."""
@@ -235,6 +237,7 @@ class Settings(NamedTuple):
         click_start = config.get("click_start_date")
         zone = config.get("timezone")
         return cls(
+            account_sid=config["account_sid"],
             now=now,
             start=max(parse_instant(start).replace(microsecond=0), reach) if start else reach,
             reach=reach,
@@ -250,6 +253,17 @@ class Settings(NamedTuple):
             export_wait_seconds=config["export_wait_seconds"],
             zone=ZoneInfo(zone) if zone else None,
         )
+
+    def refuse_future(self, stream: str, through: datetime) -> None:
+        """Stop at a bookmark that would hide all that happens until then.
+
+        Raises:
+            FatalSyncError: It is more than a day ahead.
+        """
+        if through > self.clock + timedelta(days=1):
+            raise FatalSyncError(
+                f"State: the bookmark of {stream} is in the future ({iso(through)})."
+            )
 
 
 def problems(config: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import click
-from singer_sdk import Stream, Tap
+from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
 from singer_sdk.helpers._batch import BatchConfig
@@ -22,49 +22,31 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_impact.api.client import AccessDenied, ImpactClient
-from tap_impact.inspect.token_scopes import report
+from tap_impact.api.client import AccessDenied, ImpactClient, NotFound
 from tap_impact.records.instants import iso, parse_instant
 from tap_impact.settings import SETTINGS, Settings, problems
+from tap_impact.singer import sdk_internals
+from tap_impact.singer.adapter import ImpactStream, ImpactTap, sync_source
 from tap_impact.singer.batch_files import BatchFiles
 from tap_impact.singer.message_writer import MessageWriter
 from tap_impact.singer.signals import Interrupted, Interruption
-from tap_impact.streams.account import Account, Campaigns
-from tap_impact.streams.actions import Actions, ActionUpdates
-from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream
-from tap_impact.streams.clicks import ClickExports, Clicks, DailyClicks
-from tap_impact.streams.items import ActionItems
+from tap_impact.streams import STREAMS
+from tap_impact.token_scopes import report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType
     from typing import IO
 
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_impact.streams.base import Scope
 
-
-# In the order of a run: what is asked about most comes first, long histories come last.
-STREAMS: tuple[type[ImpactStream], ...] = (
-    Account,
-    Campaigns,
-    Actions,
-    ActionUpdates,
-    ClickExports,
-    Clicks,
-    DailyClicks,
-    ActionItems,
-)
-
-
-class TapImpact(Tap):
+class TapImpact(ImpactTap):
     """Singer tap for an impact.com partner account."""
 
     name = "tap-impact"
     package_name = "tap-impact-partner"
     config_jsonschema = SETTINGS
-    message_writer: MessageWriter
     capabilities = [  # noqa: RUF012
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -88,17 +70,38 @@ class TapImpact(Tap):
 
     @override
     def discover_streams(self) -> list[ImpactStream]:
-        return [stream(self) for stream in STREAMS]
-
-    @property
-    @override
-    def streams(self) -> dict[str, Stream]:
-        """By name, in the order of STREAMS; the SDK's own is alphabetical."""
-        order: list[type[Stream]] = [*STREAMS]
-        streams = sorted(super().streams.values(), key=lambda stream: order.index(type(stream)))
-        return {stream.name: stream for stream in streams}
+        return [ImpactStream(self, declaration) for declaration in STREAMS]
 
     @cached_property
+    @override
+    def impact_streams(self) -> dict[str, ImpactStream]:
+        found = {s.name: s for s in self.streams.values() if isinstance(s, ImpactStream)}
+        return {declaration.name: found[declaration.name] for declaration in STREAMS}
+
+    def load(self) -> None:
+        """Load all selected streams, those of one source together.
+
+        In place of the SDK's final `sync_all`, which would load each by itself.
+        """
+        sdk_internals.prepare_sync(self)
+        if self.state:
+            self.state_writer.write_state(self.state)
+        for group in self.groups():
+            streams = [stream for stream in group if stream.selected]
+            if not streams:
+                self.logger.info("Skipping deselected %s.", names_of(group))
+                continue
+            try:
+                sync_source(self, streams)
+            except AccessDenied as error:
+                self.skip_streams(streams, error)
+            except NotFound as error:
+                if streams[0].source.scope.required:
+                    raise
+                self.logger.warning("%s is skipped. %s", names_of(streams), error)
+
+    @cached_property
+    @override
     def settings(self) -> Settings:
         """What the config means for this run."""
         settings = Settings.of(self.config, clock=datetime.now(UTC))
@@ -112,6 +115,7 @@ class TapImpact(Tap):
         return settings
 
     @cached_property
+    @override
     def client(self) -> ImpactClient:
         """The conversation with impact.com, one for all streams."""
         config = self.config
@@ -127,27 +131,16 @@ class TapImpact(Tap):
             sleep=self.interruption.sleep,
         )
 
-    def all_campaign_ids(self) -> list[str]:
-        """Every campaign of the account: the last way to narrow a query down."""
-        pages = self.client.pages(Campaigns.path, {"PageSize": LIST_PAGE_SIZE}, Campaigns.data_key)
-        try:
-            return [row["CampaignId"] for page in pages for row in page.rows]
-        except AccessDenied as error:
-            raise FatalSyncError(
-                f"More actions share one instant than impact.com gives in one query, so they must "
-                f"be asked for by campaign. {error} Tick {Campaigns.scope} for the token, or set "
-                "campaign_ids."
-            ) from None
-
-    def skip_stream(self, stream: str, scope: Scope, error: AccessDenied) -> None:
-        """Go on without a stream that the token does not allow; a required one fails the run."""
+    def skip_streams(self, streams: Sequence[ImpactStream], error: AccessDenied) -> None:
+        """Go on without streams that the token does not allow; a required one fails the run."""
+        scope, names = streams[0].source.scope_lacking(error), names_of(streams)
         message = (
-            f"{stream} is left out. {error} Tick the scope {scope} for the token in impact.com, "
+            f"{names} is skipped. {error} Tick the scope {scope} for the token in impact.com, "
             "under Settings > Technical > API, or deselect the stream."
         )
         if scope.required:
             self.logger.error(message)
-            self.denied.append(stream)
+            self.denied.append(names)
         else:
             self.logger.warning(message)
 
@@ -235,7 +228,7 @@ class TapImpact(Tap):
                 state=json_of(state, "--state"),
                 catalog=catalog_of(catalog),
             )
-            tap.sync_all()
+            tap.load()
         except Interrupted as end:
             cls.logger.warning(
                 "Ended by %s. What the loader has confirmed is safe: the next run goes on from "
@@ -261,6 +254,11 @@ class TapImpact(Tap):
                 ", ".join(tap.denied),
             )
             sys.exit(1)
+
+
+def names_of(streams: Sequence[ImpactStream]) -> str:
+    """The names of streams, for messages."""
+    return " and ".join(stream.name for stream in streams)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from impact_sandbox.switches import CHOICES, Switches
 
 from tap_impact.api import export_files
 from tap_impact.api.export_files import UnreadableFile, rows
-from tap_impact.streams.clicks import Clicks
+from tap_impact.streams.clicks import CLICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_the_sandbox_writes_the_same_clicks_in_each_shape(sandbox: SandboxFactor
             ),
         ]
     ]
-    first, *others = ([Clicks.record_map.record(row) for row in read(file)] for file in files)
+    first, *others = ([CLICK.record(row) for row in read(file)] for file in files)
     assert len(first) > 200
     assert any(record["sub_id1"] for record in first)
     assert any(record["keyword"] for record in first)

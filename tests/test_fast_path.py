@@ -16,8 +16,9 @@ from impact_sandbox.switches import Switches
 
 from tap_impact.records.columns import RecordEncoder, to_json
 from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableField
-from tap_impact.streams.account import Account, Campaigns
-from tap_impact.streams.actions import Actions, ActionUpdates
+from tap_impact.streams.account import ACCOUNT
+from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
+from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.tap import TapImpact
 from tests.runs import Run, catalog, discovered, run_tap
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
 STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
-RECORD_MAPS = [Account.record_map, Actions.record_map, ActionUpdates.record_map]
-RECORD_MAPS += [Campaigns.record_map]
+RECORD_MAPS = [ACCOUNT.record_map, ACTIONS.record_map, ACTION_UPDATES.record_map]
+RECORD_MAPS += [CAMPAIGNS.record_map]
 LASTING = ('{"type":"RECORD"', '{"type":"STATE"', '{"type":"ACTIVATE_VERSION"')
 READERS = {
     field.read: field
@@ -116,7 +117,7 @@ TEXTS = st.one_of(
 def test_values_that_are_equal_to_python_stay_what_they_are(order: list[Any]) -> None:
     rows = [{"Id": "1", "SubId1": value, "Payout": "1"} for value in order]
     encoder = RecordEncoder(
-        Actions.record_map, ["sub_id1"], {}, additional=Actions.record_map.additional
+        ACTIONS.record_map, ["sub_id1"], {}, additional=ACTIONS.record_map.additional
     )
     read = [msgspec.json.decode(line)["sub_id1"] for line in encoder.encode(rows).splitlines()]
     assert read == [str(value) for value in order]

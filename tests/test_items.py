@@ -13,7 +13,7 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
-from tap_impact.streams.items import ActionItems
+from tap_impact.streams.action_items import ITEMS
 from tests.inside import run_inside
 from tests.runs import Run, catalog, run_tap
 
@@ -299,7 +299,7 @@ def test_the_order_does_not_depend_on_how_many_are_under_way(
     config = sandbox.settings() | {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
     outputs = []
     for in_flight in (1, IN_FLIGHT):
-        monkeypatch.setattr(ActionItems, "in_flight", in_flight)
+        monkeypatch.setitem(ITEMS.__dict__, "in_flight", in_flight)
         run = run_inside(config, catalog=catalog("action_items"))
         assert run.exit_code == 0
         outputs.append(

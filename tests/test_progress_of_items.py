@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
+from tap_impact.progress.items import Action, Progress
 from tap_impact.progress.windows import Window
-from tap_impact.streams.items import Action, Progress
 
 FIRST_RUN = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
 START = FIRST_RUN - timedelta(hours=66)

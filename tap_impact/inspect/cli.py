@@ -12,20 +12,23 @@ from typing_extensions import override
 
 from tap_impact.api.export_files import flat
 from tap_impact.inspect.estimate import estimates
-from tap_impact.inspect.token_scopes import report
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import RecordMap, decimal, flag, instant, key, listed, text
 from tap_impact.records.instants import zoned
-from tap_impact.streams.actions import Actions, ActionUpdates
-from tap_impact.streams.clicks import Clicks
-from tap_impact.streams.items import Action, ActionItems, items_path
+from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
+from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
+from tap_impact.streams.clicks import CLICKS, EXPORTS
 from tap_impact.tap import TapImpact, friendly_errors, json_of
+from tap_impact.token_scopes import report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Record
     from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_impact.records.columns import Columns
+    from tap_impact.streams.stream import Stream
 
 JOBS = RecordMap(
     key("Id", "Identifies the job."),
@@ -107,12 +110,11 @@ def access(context: click.Context) -> None:
 def action(context: click.Context, action_id: str, *, items: bool, raw: bool) -> None:
     """Print an action, as the stream actions would emit it now."""
     tap = look(context)
-    row, record = action_of(tap, action_id)
-    show([row if raw else record])
+    row = action_of(tap, action_id)
+    show([row] if raw else records(tap, ACTIONS, [row]))
     if items:
-        stream, of_action = ActionItems(tap), Action.of_record(record)
-        rows = stream.rows_of(of_action)
-        show(rows if raw else stream.records_of(of_action, rows))
+        rows = items_of(tap, row)
+        show(rows if raw else records(tap, ACTION_ITEMS, rows))
 
 
 @cli.command()
@@ -129,10 +131,10 @@ def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None
     if raw:
         if sku in {".", ".."}:
             raise click.UsageError("No URL can name such a SKU; look at the action's --items.")
-        show([tap.client.get(f"{items_path(action_id)}/{quote(sku, safe='')}")])
+        show([tap.client.get(f"{ITEMS.path(action_id)}/{quote(sku, safe='')}")])
         return
-    _, record = action_of(tap, action_id)
-    found = [each for each in records_of_items(tap, record) if each["sku"] == sku]
+    rows = items_of(tap, action_of(tap, action_id))
+    found = [each for each in records(tap, ACTION_ITEMS, rows) if each["sku"] == sku]
     if not found:
         raise click.ClickException("The action has no item of that SKU.")
     show(found)
@@ -145,8 +147,8 @@ def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None
 def action_update(context: click.Context, update_id: str, *, raw: bool) -> None:
     """Print an action update, as the stream action_updates would emit it now."""
     tap = look(context)
-    row = tap.client.get(f"{ActionUpdates.path}/{quote(update_id, safe='')}")
-    show([row if raw else ActionUpdates(tap).record(row)])
+    row = tap.client.get(f"{UPDATE_LIST.path}/{quote(update_id, safe='')}")
+    show([row] if raw else records(tap, ACTION_UPDATES, [row]))
 
 
 @cli.command(name="click")
@@ -157,7 +159,13 @@ def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
     """Print the clicks of an id, as the stream clicks would emit them now."""
     tap = look(context)
     answer = tap.client.get(f"/Clicks/{quote(click_id, safe='')}")
-    show([answer] if raw else records_of_clicks(tap, answer))
+    if raw:
+        show([answer])
+        return
+    rows = [flat(row) for row in listed(answer)]
+    # Identical clicks of an id are all of one day.
+    for day, of_day in groupby(rows, lambda row: zoned(row["EventDate"]).date().isoformat()):
+        show(records(tap, CLICKS, EXPORTS.keyed(of_day, day)))
 
 
 @cli.command()
@@ -182,21 +190,20 @@ def estimate(context: click.Context, state: IO[str] | None) -> None:
         click.echo(line)
 
 
-def action_of(tap: TapImpact, action_id: str) -> tuple[dict[str, Any], Record]:
-    """An action as sent, and as a record."""
-    row = tap.client.get(f"{Actions.path}/{quote(action_id, safe='')}")
-    return row, Actions(tap).record(row)
+def records(
+    tap: TapImpact, declaration: Stream, rows: Sequence[dict[str, Any]] | Columns
+) -> Iterable[Record]:
+    """The records that a stream makes of rows."""
+    return tap.impact_streams[declaration.name].to_records(rows)
 
 
-def records_of_items(tap: TapImpact, record: Record) -> list[Record]:
-    """The items of an action as records."""
-    stream, of_action = ActionItems(tap), Action.of_record(record)
-    return stream.records_of(of_action, stream.rows_of(of_action))
+def action_of(tap: TapImpact, action_id: str) -> dict[str, Any]:
+    """An action as sent."""
+    row: dict[str, Any] = tap.client.get(f"{ACTION_LIST.path}/{quote(action_id, safe='')}")
+    return row
 
 
-def records_of_clicks(tap: TapImpact, answer: Any) -> Iterator[Record]:
-    """The clicks of an id as records; its identical clicks are all of one day."""
-    stream = Clicks(tap)
-    rows = [flat(row) for row in listed(answer)]
-    for day, of_day in groupby(rows, lambda row: zoned(row["EventDate"]).date().isoformat()):
-        yield from stream.keyed(map(stream.record, of_day), day)
+def items_of(tap: TapImpact, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an action's items."""
+    (of_action,) = ITEMS.listed([row])
+    return ITEMS.rows_of(tap.client, of_action, tap.settings.now)

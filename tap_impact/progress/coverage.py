@@ -62,6 +62,11 @@ class Coverage(NamedTuple):
         since = bookmark.get("history_since")
         return cls(parse_instant(since) if since else min(start, through), through)
 
+    def common(self, other: Coverage) -> Coverage | None:
+        """What both cover; None if they do not meet."""
+        since, through = max(self.since, other.since), min(self.through, other.through)
+        return Coverage(since, through) if since <= through else None
+
     def bookmark(self, replication_key: str) -> dict[str, str]:
         """Write it as Singer state, under the names that every Singer tool expects."""
         return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -59,10 +59,13 @@ class Column:
         """Share with the fields of the same kind what is remembered."""
         self.source = field.source
         self._read_texts = field.read_texts
+        self._is_scalar = not {"array", "object"} & {*field.json_schema["type"]}
         self._remembered = remembered
 
     def json(self, values: Sequence[Any]) -> Iterable[bytes]:
         """The JSON of each value's property, by the shortest way; a `repeat` if it is but one."""
+        if not self._is_scalar:
+            return map(to_json, map(self._remembered.read, values))
         if is_one(values):
             return repeat(self._remembered[values[0]], len(values))
         if self._read_texts and len({*values[:SAMPLE]}) > SAMPLE / 2:
@@ -77,6 +80,15 @@ def is_one(values: Sequence[Any]) -> bool:
     """Whether all are the same text, or null; `1`, `1.0` and `True` would pass for the same."""
     first, last = values[0], values[-1]
     return isinstance(first, str | None) and first == last and values.count(first) == len(values)
+
+
+class Columns(NamedTuple):
+    """The JSON of rows' values, by property."""
+
+    values: dict[str, Iterable[bytes]]
+    """A `repeat` where all are the same."""
+    size: int
+    """How many rows."""
 
 
 class RecordEncoder:
@@ -97,10 +109,9 @@ class RecordEncoder:
         additional: Callable[[Mapping[str, Any]], dict[str, Any] | None],
     ) -> None:
         """Decide now what is the same for all rows."""
-        remembered = {field.read: ParseCache(field.read) for field in record_map.fields}
-        self._columns = {
-            field.name: Column(field, remembered[field.read]) for field in record_map.fields
-        }
+        caches = {field.read: ParseCache(field.read) for field in record_map.sent}
+        self._record_map = record_map
+        self._columns = {field.name: Column(field, caches[field.read]) for field in record_map.sent}
         self._sources = record_map.sources
         self._values_of = itemgetter(*record_map.sources)
         self._additional = additional
@@ -115,24 +126,25 @@ class RecordEncoder:
                 before = b","
         self._end = before.removesuffix(b",") + b"}\n"
 
-    def encode(self, rows: Sequence[Row]) -> bytes:
+    def encode(self, rows: Sequence[Row] | Columns) -> bytes:
         """The JSON of each row's record, a line each. Rows are all of the map's row type, or dicts.
 
         Raises:
-            ValueError, TypeError, ArithmeticError: some value is not of its field's type, or is
-                none that can be remembered. The map tells which by making the rows records.
+            UnreadableField: Some value is not of its field's type.
         """
+        if isinstance(rows, Columns):
+            return self._lines(rows)
         lines = []
         for start in range(0, len(rows), ROWS_AT_ONCE):
             some = rows[start : start + ROWS_AT_ONCE]
-            lines.append(self.lines(self.columns(some), len(some)))
+            lines.append(self._lines(self.columns(some)))
         return b"".join(lines)
 
-    def columns(self, rows: Sequence[Any]) -> dict[str, Iterable[bytes]]:
-        """The JSON of the rows' values, by property; as for `encode`.
+    def columns(self, rows: Sequence[Any]) -> Columns:
+        """The JSON of the rows' values, by property.
 
         Raises:
-            ValueError, TypeError, ArithmeticError: as for `encode`; some only when it is read.
+            UnreadableField: Some value is not of its field's type.
         """
         additional: Iterable[bytes] = repeat(b"null", len(rows))
         by_row: Iterable[Iterable[Any]]
@@ -142,19 +154,30 @@ class RecordEncoder:
             by_row = map(self._values_of, rows)
         else:
             by_row = ([row.get(source) for source in self._sources] for row in rows)
-            additional = map(to_json, map(self._additional, rows))
+            additional = [*map(to_json, map(self._additional, rows))]
         values = dict(zip(self._sources, zip(*by_row, strict=True), strict=True))
-        columns = {
-            name: column.json(values[column.source]) for name, column in self._columns.items()
-        }
-        return columns | {ADDITIONAL_FIELDS: additional}
+        columns: dict[str, Iterable[bytes]] = {ADDITIONAL_FIELDS: additional}
+        for name, column in self._columns.items():
+            try:
+                found = column.json(values[column.source])
+                columns[name] = found if isinstance(found, repeat) else [*found]
+            except (ValueError, TypeError, ArithmeticError):
+                self._name_unreadable(rows)
+                raise
+        return Columns(columns, len(rows))
+
+    def _name_unreadable(self, rows: Sequence[Any]) -> None:
+        for row in rows:
+            self._record_map.record(
+                msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
+            )
 
     def _are_whole(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Whether each has all fields that the map knows, and no others."""
         return all(len(row) == len(self._sources) and row.keys() == self._sources for row in rows)
 
-    def lines(self, columns: Mapping[str, Iterable[bytes]], count: int) -> bytes:
-        """As many records, a line each, whose values are given as JSON by property.
+    def _lines(self, columns: Columns) -> bytes:
+        """Put the values of each row next to each other.
 
         What is given as a `repeat` is put into the line once for all.
         """
@@ -162,14 +185,14 @@ class RecordEncoder:
         columns_at = {}
         for before, name in self._pieces:
             line[-1] += before
-            column = columns[name]
+            column = columns.values[name]
             if isinstance(column, repeat):
                 line[-1] += next(column)
             else:
                 columns_at[len(line)] = column
                 line += b"null", b""
         line[-1] += self._end
-        values = line * count
+        values = line * columns.size
         for place, column in columns_at.items():
             values[place :: len(line)] = column
         return b"".join(values)

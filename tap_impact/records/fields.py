@@ -61,8 +61,11 @@ class RecordMap:
     def __init__(self, *fields: Field) -> None:
         """Take the fields in the order of the schema's properties."""
         self.fields = fields
+        self.sent = [field for field in fields if field.source]
+        # Rows that the tap makes itself hold nothing that it does not know.
+        self.is_of_impact = any(field.read is not as_given for field in self.sent)
         self.keys = [field for field in fields if field.json_schema["type"] == ["string"]]
-        self.sources = dict.fromkeys(field.source for field in fields).keys()
+        self.sources = dict.fromkeys(field.source for field in self.sent).keys()
 
     @cached_property
     def row_type(self) -> type[msgspec.Struct]:
@@ -77,10 +80,11 @@ class RecordMap:
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the records."""
         properties = {field.name: field.json_schema for field in self.fields}
-        properties[ADDITIONAL_FIELDS] = {
-            "type": ["object", "null"],
-            "description": "Fields that impact.com sends and this schema does not know, as sent.",
-        }
+        if self.is_of_impact:
+            properties[ADDITIONAL_FIELDS] = {
+                "type": ["object", "null"],
+                "description": "Fields that impact.com sends and no other property has, as sent.",
+            }
         required = [field.name for field in self.keys]
         return {"type": "object", "properties": properties, "required": required}
 
@@ -91,12 +95,13 @@ class RecordMap:
             UnreadableField: A value is not of its field's type.
         """
         record = {}
-        for field in self.fields:
+        for field in self.sent:
             try:
                 record[field.name] = field.read(row.get(field.source))
             except (ValueError, TypeError, ArithmeticError):
                 raise UnreadableField(field.source) from None
-        record[ADDITIONAL_FIELDS] = self.additional(row)
+        if self.is_of_impact:
+            record[ADDITIONAL_FIELDS] = self.additional(row)
         return record
 
     def identities(self, rows: Sequence[Row]) -> Iterator[str]:
@@ -116,6 +121,21 @@ class RecordMap:
 def is_blank(value: object) -> bool:
     """Whether the API means "no value": null, white space, or one of its words for it."""
     return value is None or (isinstance(value, str) and value.strip() in BLANKS)
+
+
+def computed(name: str, json_type: str, description: str, **more: Any) -> Field:
+    """What no row holds: the source gives it."""
+    return Field("", name, described(json_type, description) | more, str)
+
+
+def given(name: str, schema: dict[str, Any]) -> Field:
+    """A value that the source made, under the property's own name and of its type."""
+    return Field(name, name, schema, as_given)
+
+
+def as_given(value: object) -> Any:
+    """What `given` makes of a value."""
+    return value
 
 
 def key(source: str, description: str) -> Field:

@@ -45,12 +45,12 @@ class MessageWriter(Output):
         if isinstance(message, RecordMessage):
             table = Table(message.stream, message.version)
             extracted = message.time_extracted or datetime.now(UTC)
-            self.write_records(table, to_json(message.record) + b"\n", extracted)
+            self.write_encoded(table, to_json(message.record) + b"\n", extracted)
         else:
             self.flush()
             super().write_message(message)
 
-    def write_records(self, table: Table, records: bytes, extracted: datetime) -> None:
+    def write_encoded(self, table: Table, records: bytes, extracted: datetime) -> None:
         """Write the JSON of records, a line each; other messages may overtake them until `flush`.
 
         Raises:

@@ -1,1 +1,21 @@
-"""The streams: declarations on top of the ways to read that `base` has."""
+"""What the tap loads: a declaration for each stream, by area of impact.com."""
+
+from __future__ import annotations
+
+from tap_impact.streams.account import ACCOUNT
+from tap_impact.streams.action_items import ACTION_ITEMS
+from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
+from tap_impact.streams.campaigns import CAMPAIGNS
+from tap_impact.streams.clicks import CLICK_EXPORTS, CLICKS, DAILY_CLICKS
+
+# In the order of a run: what earns comes first, what is optional last.
+STREAMS = (
+    ACTIONS,
+    ACTION_UPDATES,
+    CLICK_EXPORTS,
+    CLICKS,
+    DAILY_CLICKS,
+    CAMPAIGNS,
+    ACCOUNT,
+    ACTION_ITEMS,
+)

@@ -1,19 +1,18 @@
-"""The account itself and what belongs to it."""
+"""The account itself."""
 
 from __future__ import annotations
 
-from tap_impact.records.fields import RecordMap, flag, instant, key, text, verbatim, words
-from tap_impact.streams.base import ListStream, ObjectStream, Scope
+from tap_impact.api.scopes import Scope
+from tap_impact.records.fields import RecordMap, instant, key, text, verbatim
+from tap_impact.sources.lists import ObjectSource
+from tap_impact.streams.stream import Stream
 
-
-class Account(ObjectStream):
-    """The partner account that the token belongs to. Not in the vendor's specification."""
-
-    name = "account"
-    path = ""
-    scope = Scope("Account", "Retrieve account home", required=False)
-    primary_keys = ("id",)
-    record_map = RecordMap(
+# The partner account that the token belongs to. Not in the vendor's specification.
+ACCOUNT = Stream(
+    name="account",
+    source=ObjectSource("", Scope("Account", "Retrieve account home", required=False)),
+    keys=("id",),
+    record_map=RecordMap(
         key("Id", "Identifies the account, as the brands see it."),
         verbatim("Name", "Name of the account."),
         text("Status", "State of the account, like ACTIVE."),
@@ -21,37 +20,5 @@ class Account(ObjectStream):
         instant("DateActivated", "When the account was activated."),
         text("ApiVersion", "Version of the API that the account is set to."),
         text("Uri", "Path of the account in the API."),
-    )
-
-
-class Campaigns(ListStream):
-    """Campaigns (programs) that the partner has a contract with.
-
-    https://integrations.impact.com/impact-publisher/reference/list-campaigns
-    """
-
-    name = "campaigns"
-    path = "/Campaigns"
-    data_key = "Campaigns"
-    scope = Scope("Campaigns", "Retrieve campaigns", required=False)
-    primary_keys = ("campaign_id",)
-    record_map = RecordMap(
-        key("CampaignId", "Identifies the campaign; the object has no other id."),
-        verbatim("CampaignName", "Name of the campaign."),
-        text("CampaignUrl", "Site that the campaign leads to."),
-        verbatim("CampaignDescription", "The brand's words about the campaign, may hold HTML."),
-        text("AdvertiserId", "Brand (advertiser) that runs the campaign."),
-        verbatim("AdvertiserName", "Name of the brand."),
-        text("AdvertiserUrl", "Main site of the brand."),
-        text("Type", "Kind of the campaign, like Performance or Creator."),
-        words("ShippingRegions", "Where the brand ships to, in impact.com's own country codes."),
-        text("CampaignLogoUri", "Path of the logo in the API."),
-        text("PublicTermsUri", "Path of the contract's public terms in the API."),
-        text("ContractStatus", "State of the partner's contract: Active or Expired."),
-        text("ContractUri", "Path of the contract in the API."),
-        text("TrackingLink", "A tracking link ready for use."),
-        flag("HasStandDownPolicy", "Whether the brand has rules on where not to compete."),
-        flag("AllowsDeeplinking", "Whether links may lead into the brand's site."),
-        words("DeeplinkDomains", "Domains that links may lead to; *. stands for subdomains."),
-        text("Uri", "Path of the campaign in the API."),
-    )
+    ),
+)

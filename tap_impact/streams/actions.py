@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from tap_impact.api.scopes import Scope
 from tap_impact.progress.coverage import Purpose
 from tap_impact.records.fields import RecordMap, day, decimal, instant, key, text, verbatim
-from tap_impact.streams.base import DatedStream, Feed, Scope
+from tap_impact.sources.dated import DatedSource, Feed
+from tap_impact.streams.campaigns import CAMPAIGN_LIST
+from tap_impact.streams.stream import Stream
 
 HAPPENED = Feed("ActionDateStart", "ActionDateEnd")
 """By action date: finds what existed, late posting and later changes unseen."""
@@ -20,26 +21,24 @@ impact.com does not count approval, locking and clearing as updates (List Action
 LOCKED = Feed("LockingDateStart", "LockingDateEnd")
 """By locking date: finds approval, and, as long as it is read again, clearing."""
 
+ACTION_LIST = DatedSource(
+    "/Actions",
+    "Actions",
+    Scope("Actions", "Retrieve actions"),
+    replication_key="event_date",
+    happened="EventDate",
+    feeds={Purpose.HISTORY: HAPPENED, Purpose.CATCH_UP: UPDATED, Purpose.SETTLEMENT: LOCKED},
+    campaigns=CAMPAIGN_LIST,
+)
 
-class Actions(DatedStream):
-    """Conversions credited to the partner, each in its present state.
-
-    https://integrations.impact.com/impact-publisher/reference/list-actions-1
-    """
-
-    name = "actions"
-    path = "/Actions"
-    data_key = "Actions"
-    happened = "EventDate"
-    scope = Scope("Actions", "Retrieve actions")
-    primary_keys = ("id",)
-    replication_key = "event_date"
-    feeds: ClassVar = {
-        Purpose.HISTORY: HAPPENED,
-        Purpose.CATCH_UP: UPDATED,
-        Purpose.SETTLEMENT: LOCKED,
-    }
-    record_map = RecordMap(
+# Conversions credited to the partner, each in its present state.
+# https://integrations.impact.com/impact-publisher/reference/list-actions-1
+ACTIONS = Stream(
+    name="actions",
+    source=ACTION_LIST,
+    keys=("id",),
+    replication_key="event_date",
+    record_map=RecordMap(
         key("Id", "Identifies the action."),
         text("CampaignId", "Campaign (program) of the brand."),
         verbatim("CampaignName", "Name of the campaign."),
@@ -74,24 +73,27 @@ class Actions(DatedStream):
         text("CustomerRegion", "Region or state of the customer."),
         verbatim("CustomerCountry", "Country of the customer, ISO 3166 (NA is Namibia)."),
         text("Uri", "Path of the action in the API."),
-    )
+    ),
+)
 
+UPDATE_LIST = DatedSource(
+    "/ActionUpdates",
+    "ActionUpdates",
+    Scope("Actions", "Retrieve action updates"),
+    replication_key="update_date",
+    happened="UpdateDate",
+    feeds={Purpose.HISTORY: UPDATED, Purpose.CATCH_UP: UPDATED},
+    campaigns=CAMPAIGN_LIST,
+)
 
-class ActionUpdates(DatedStream):
-    """Changes of actions: the first tracking, modifications and reversals, with their deltas.
-
-    https://integrations.impact.com/impact-publisher/reference/list-action-updates
-    """
-
-    name = "action_updates"
-    path = "/ActionUpdates"
-    data_key = "ActionUpdates"
-    happened = "UpdateDate"
-    scope = Scope("Actions", "Retrieve action updates")
-    primary_keys = ("id",)
-    replication_key = "update_date"
-    feeds: ClassVar = {Purpose.HISTORY: UPDATED, Purpose.CATCH_UP: UPDATED}
-    record_map = RecordMap(
+# Changes of actions: the first tracking, modifications and reversals, with their deltas.
+# https://integrations.impact.com/impact-publisher/reference/list-action-updates
+ACTION_UPDATES = Stream(
+    name="action_updates",
+    source=UPDATE_LIST,
+    keys=("id",),
+    replication_key="update_date",
+    record_map=RecordMap(
         key("Id", "Identifies the update."),
         text("ActionId", "The action that changed."),
         text("CampaignId", "Campaign (program) of the action."),
@@ -133,4 +135,5 @@ class ActionUpdates(DatedStream):
         verbatim("SharedId", "Shared id of the winning click."),
         text("ActionUri", "Path of the action in the API."),
         text("Uri", "Path of the update in the API."),
-    )
+    ),
+)

@@ -1,0 +1,278 @@
+"""Where a declared stream meets the SDK.
+
+A stream's records are made in one place, by its `RecordEncoder`, as lines of JSON. Where no feature
+of the SDK looks at single records, the lines go out as they are (the fast path): the SDK decides
+for each record anew what is the same for all of them, at several times the cost of making it. Else
+the lines are decoded, and the SDK writes each record. Which way is taken is decided before the
+first row, from schema, selection and settings.
+"""
+
+from __future__ import annotations
+
+import abc
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import singer_sdk
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_impact.api.pages import decode
+from tap_impact.records.columns import Columns, RecordEncoder
+from tap_impact.records.fields import ADDITIONAL_FIELDS, nullable
+from tap_impact.singer import sdk_internals
+from tap_impact.singer.batch_files import Table
+from tap_impact.sources.source import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.metrics import Counter
+
+    from tap_impact.api.client import ImpactClient
+    from tap_impact.records.fields import RecordMap, Row
+    from tap_impact.settings import Settings
+    from tap_impact.singer.message_writer import MessageWriter
+    from tap_impact.sources.source import Source
+    from tap_impact.streams.stream import Stream
+
+CONNECTION_PROPERTIES = {
+    "connection_label": nullable("string", "The setting `label` of the row's connection."),
+    "connection_currency": nullable("string", "The setting `currency` of the row's connection."),
+}
+
+
+class ImpactTap(singer_sdk.Tap, abc.ABC):
+    """What a stream needs of its tap."""
+
+    message_writer: MessageWriter
+
+    @property
+    @abc.abstractmethod
+    def settings(self) -> Settings:
+        """What the config means for this run."""
+
+    @property
+    @abc.abstractmethod
+    def client(self) -> ImpactClient:
+        """The conversation with impact.com, one for all streams."""
+
+    @property
+    @abc.abstractmethod
+    def impact_streams(self) -> dict[str, ImpactStream]:
+        """All streams by name, in the order of a run."""
+
+    def groups(self) -> list[list[ImpactStream]]:
+        """The streams by source, in the order of a run."""
+        groups: dict[int, list[ImpactStream]] = {}
+        for stream in self.impact_streams.values():
+            groups.setdefault(id(stream.source), []).append(stream)
+        return [*groups.values()]
+
+
+class ImpactStream(singer_sdk.Stream):
+    """A declared stream, as the SDK and its source see it."""
+
+    # A RecordMap types every value, so the SDK need not look at each again.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: ImpactTap
+    _counter: Counter
+
+    def __init__(self, tap: ImpactTap, declaration: Stream) -> None:
+        """Give the SDK the schema: the row's own and the connection's columns."""
+        self.declaration = declaration
+        self.record_map: RecordMap = declaration.record_map
+        self.part = declaration.part
+        self.selected_by_default = declaration.selected
+        schema = self.record_map.json_schema()
+        schema["properties"] |= CONNECTION_PROPERTIES
+        super().__init__(tap, schema=schema, name=declaration.name)
+        self.primary_keys = declaration.keys
+        self.replication_key = declaration.replication_key
+        self._unknown_fields: set[str] = set()
+
+    # What a source sees (FedStream).
+
+    @property
+    def source(self) -> Source:
+        """Where the rows come from."""
+        return self.declaration.source
+
+    @property
+    def bookmark(self) -> dict[str, Any]:
+        """The stream's bookmark in Singer state, to be changed in place."""
+        return self.stream_state
+
+    @property
+    def is_full_table(self) -> bool:
+        """Whether all of it is read each time."""
+        return self.replication_method == REPLICATION_FULL_TABLE
+
+    @property
+    def row_type(self) -> type | None:
+        """What the rows of a page may be decoded to; None for dicts."""
+        return None if self.declaration.rows_of else self.record_map.row_type
+
+    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a row holds and the map does not know, named in the log when it is new."""
+        found = self.record_map.additional(row)
+        if new := sorted((found or {}).keys() - self._unknown_fields):
+            self._unknown_fields.update(new)
+            self.logger.info(
+                "%s: impact.com sends fields that this version does not know; they are kept under "
+                "%s: %s",
+                self.name,
+                ADDITIONAL_FIELDS,
+                ", ".join(new),
+            )
+        return found
+
+    # What writes the messages.
+
+    def begin(self) -> None:
+        """Announce the stream to the target."""
+        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
+        sdk_internals.write_schema(self)
+        if self.is_full_table and self.emit_activate_version_messages:
+            sdk_internals.begin_version(self)
+
+    def emit(self, rows: Sequence[Row] | Columns) -> None:
+        """Write the records of rows.
+
+        Raises:
+            UnreadableField: A value is not of its field's type.
+        """
+        lines, count = self._lines(rows)
+        if not self.is_fast:
+            for record in self._decoded(lines):
+                sdk_internals.write_record(self, record)
+        elif count:
+            table = Table(self.name, sdk_internals.version_of(self))
+            self._tap.message_writer.write_encoded(table, lines, datetime.now(UTC))
+        self._counter.increment(count)
+
+    def to_records(self, rows: Sequence[Row] | Columns) -> Iterator[Record]:
+        """The records of rows, one by one."""
+        return self._decoded(self._lines(rows)[0])
+
+    def finish(self) -> None:
+        """Tell the target that the stream was read to its end."""
+        sdk_internals.activate_version(self)
+
+    @cached_property
+    def is_fast(self) -> bool:
+        """Whether records go out as they are made: nothing of the SDK looks at each."""
+        return not (sdk_internals.has_nested_selection(self) or sdk_internals.has_stream_maps(self))
+
+    @cached_property
+    def encoder(self) -> RecordEncoder:
+        """What makes the records: of the selected properties, or of all for the SDK to select."""
+        names = self.schema["properties"]
+        if self.is_fast:
+            names = [name for name in names if sdk_internals.is_selected(self, name)]
+        connection = {
+            "connection_label": self._tap.settings.label,
+            "connection_currency": self._tap.settings.currency,
+        }
+        return RecordEncoder(self.record_map, names, connection, additional=self.additional)
+
+    def _lines(self, rows: Sequence[Row] | Columns) -> tuple[bytes, int]:
+        """The JSON of the records of rows, a line each, and how many."""
+        if isinstance(rows, Columns):
+            return self.encoder.encode(rows), rows.size
+        if rows_of := self.declaration.rows_of:
+            rows = [own for row in rows for own in rows_of(row)]  # type: ignore[arg-type]
+        return self.encoder.encode(rows), len(rows)
+
+    def _decoded(self, lines: bytes) -> Iterator[Record]:
+        """Records with exact decimals, which stream maps may calculate with."""
+        for line in lines.splitlines():
+            record: Record = decode(line)
+            for name in self._number_names:
+                if isinstance(record.get(name), int):
+                    record[name] = Decimal(record[name])
+            yield record
+
+    @cached_property
+    def _number_names(self) -> list[str]:
+        return [name for name, of in self.schema["properties"].items() if "number" in of["type"]]
+
+    # What the SDK asks for.
+
+    @property
+    @override
+    def replication_method(self) -> str:
+        if self.source.always_incremental:
+            return REPLICATION_INCREMENTAL
+        return super().replication_method
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """The records of this stream by itself, for the SDK's dry runs."""
+        for batch in self.source.read(sync_of(self._tap, [self])):
+            if self in batch.streams:
+                yield from self.to_records(batch.rows)
+
+    @override
+    def get_record_counter(self, **kwargs: Any) -> Counter:
+        self._counter = super().get_record_counter(**kwargs)
+        return self._counter
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Batches are made by `MessageWriter` from what would be RECORDs, not by the SDK.
+
+        Its own pass by selection and stream maps, and write a STATE before the rows it covers.
+        """
+
+    # The SDK would move bookmarks row by row. Rows of impact.com cannot tell what is new (an Action
+    # has no last-updated field), so progress is what the sources checkpoint after whole steps.
+
+    @override
+    def _increment_stream_state(self, latest_record: Record, **kwargs: Any) -> None:
+        pass
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        pass
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        pass
+
+
+def sync_of(tap: ImpactTap, streams: Sequence[ImpactStream]) -> Sync:
+    """One run of the source that streams share."""
+    source = streams[0].source
+    first = next(each for each in tap.impact_streams.values() if each.source is source)
+    return Sync(
+        client=tap.client,
+        settings=tap.settings,
+        logger=streams[0].logger,
+        streams=streams,
+        state=first.bookmark,
+        checkpoint=lambda: tap.state_writer.write_state(tap.state),
+    )
+
+
+def sync_source(tap: ImpactTap, streams: Sequence[ImpactStream]) -> None:
+    """Load streams that share a source, by one and the same requests."""
+    sync = sync_of(tap, streams)
+    with ExitStack() as measured:
+        for stream in streams:
+            stream.begin()
+            measured.enter_context(stream.get_record_counter())
+            measured.enter_context(stream.get_sync_timer())
+        for batch in streams[0].source.read(sync):
+            for stream in streams:
+                if stream in batch.streams:
+                    stream.emit(batch.rows)
+    for stream in streams:
+        stream.finish()
+    sync.checkpoint()

@@ -1,0 +1,370 @@
+"""Reading clicks: exports of one day each, ten a day, and what their files come to.
+
+One export serves all streams of the source. A day enters a stream's bookmark after the rows of all
+selected streams were written; until then its job stays in state, from where a finished export can
+be had again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import islice, repeat
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.exceptions import FatalAPIError, FatalSyncError
+from typing_extensions import override
+
+from tap_impact.api.client import AccessDenied
+from tap_impact.api.export_files import UnreadableFile, file_format, rows
+from tap_impact.api.exports import DownloadDenied, Exports, Ledger
+from tap_impact.api.pages import decode
+from tap_impact.api.scopes import Need, Scope, Verdict
+from tap_impact.progress.click_days import Days, days_to_load, last_day_over
+from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
+from tap_impact.records.fields import listed
+from tap_impact.records.instants import iso
+from tap_impact.records.ordinals import Occurrences
+from tap_impact.sources.lists import LIST_PAGE_SIZE
+from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_impact.api.client import ImpactClient
+    from tap_impact.api.exports import Export
+    from tap_impact.records.fields import RecordMap
+    from tap_impact.settings import Settings
+    from tap_impact.sources.source import FedStream, Sync
+
+# The parts of an export that become rows.
+EACH, DAILY, EXPORT = "each click", "daily figures", "the export"
+
+# Of a job's form, but the id of none.
+NO_JOB = "00000000-0000-0000-0000-000000000000"
+
+# What tap-impact-inspect needs to show a click; no stream does.
+LOOK_UP_CLICKS = Scope("Clicks", "Retrieve click", required=False)
+
+# "Job data is kept for 90 days" (Jobs overview).
+JOBS_KEPT = timedelta(days=90)
+
+DEFAULT_HISTORY = timedelta(days=30)
+
+# To ask for an export, to look at its job, and to download it.
+REQUESTS_PER_EXPORT = 3
+
+# What daily figures are made of.
+FIGURED = ("campaign_id", "ad_id", "unique_click", "payout")
+
+
+@dataclass
+class Figures:
+    """What some clicks come to."""
+
+    clicks: int = 0
+    unique_clicks: int = 0
+    payout: Decimal = Decimal()
+
+    def add(self, clicks: int, payout: Decimal | None, *, unique: bool | None) -> None:
+        """Count clicks that are alike."""
+        self.clicks += clicks
+        self.unique_clicks += clicks if unique else 0
+        self.payout += clicks * (payout or 0)
+
+
+@dataclass(frozen=True)
+class ExportNeed(Need):
+    """The scope to export clicks, looked for without an export: even an impossible one may count.
+
+    A day has ten.
+    """
+
+    account_sid: str = ""
+    since: date | None = None
+
+    @override
+    def check(self, client: ImpactClient) -> Verdict:
+        query = {"CreatedAfter": str(self.since), "PageSize": LIST_PAGE_SIZE}
+        try:
+            jobs = client.get(self.path, query).get("Jobs")
+        except AccessDenied:
+            jobs = None
+        exports = [
+            str(job.get("CreatedDate"))
+            for job in listed(jobs)
+            if (job.get("Type"), job.get("CreatedBy")) == ("ClickExport", self.account_sid)
+        ]
+        if exports:
+            return Verdict(has=True, note=f"it made an export on {max(exports)[:10]}")
+        unknown = "only an export would tell, and a day has ten"
+        if Need(LOOK_UP_CLICKS, "/Clicks/0").check(client).has is False:
+            unknown += (
+                f". It lacks {LOOK_UP_CLICKS}; see whether it has {LOOK_UP_CLICKS.category} at all"
+            )
+        return Verdict(has=None, note=unknown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickExportSource(Source):
+    """Exports of clicks."""
+
+    scope: Scope
+    download_scope: Scope
+    look_scope: Scope
+    replication_key: str
+    click_map: RecordMap
+    """What a record of a click is made of; `click_key` and `click_day` are given by the source."""
+    identity: tuple[str, ...]
+    """What makes a click itself, and so its key, which is the same whenever it is loaded."""
+
+    always_incremental: ClassVar[bool] = True
+
+    @override
+    def needs(self, settings: Settings) -> list[Need]:
+        since = (settings.now - JOBS_KEPT).date()
+        return [
+            ExportNeed(self.scope, "/Jobs", account_sid=settings.account_sid, since=since),
+            Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"),
+            Need(self.look_scope, f"/Jobs/{NO_JOB}"),
+        ]
+
+    @override
+    def scope_lacking(self, error: AccessDenied) -> Scope:
+        return self.download_scope if isinstance(error, DownloadDenied) else self.scope
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        start, last, days = days_left(sync)
+        ledger = load_ledger(sync)
+        # A run that plays the past leaves the jobs of later days alone.
+        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days or day > last}
+
+        def keep() -> None:
+            sync.state.update(ledger.bookmark())
+            sync.checkpoint()
+
+        exports = Exports(
+            sync.client,
+            ledger,
+            keep,
+            now=sync.settings.clock,
+            zone=sync.settings.zone,
+            most_per_day=sync.settings.click_exports_per_day,
+            patience_seconds=sync.settings.export_wait_seconds,
+            logger=sync.logger,
+        )
+        left = {*days}
+        for export in exports.arriving(days):
+            wanting = [
+                stream
+                for stream in sync.streams
+                if not ((covered := load_days(sync, stream, start)) and export.day in covered)
+            ]
+            figures: dict[tuple[str, str], Figures] = {}
+            try:
+                yield from self._batches(export, wanting, figures)
+            except FatalAPIError as error:
+                exports.fail(export.day, error)
+                continue
+            clicks = sum(each.clicks for each in figures.values())
+            left.discard(export.day)
+            for stream in sync.streams:
+                add_day(sync, stream, export.day, start, self.replication_key)
+            ledger.jobs.pop(export.day, None)
+            keep()
+            sync.logger.info(
+                "Clicks of %s: %d, of which %d unique. Exports left today: %d. Days left: %d.",
+                export.day,
+                clicks,
+                sum(each.unique_clicks for each in figures.values()),
+                exports.left_today,
+                len(left),
+            )
+        if not left:
+            sync.logger.info("Clicks are complete from %s to %s.", start, last)
+        else:
+            sync.logger.info(
+                "Clicks: %d days left, %s to %s%s.",
+                len(left),
+                min(left),
+                max(left),
+                f": {exports.refusal}" if exports.refusal else "",
+            )
+        if exports.trouble:
+            raise exports.trouble
+
+    @override
+    def estimate(self, sync: Sync) -> Estimate:
+        _, _, days = days_left(sync)
+        a_day = sync.settings.click_exports_per_day
+        ledger = load_ledger(sync)
+        new = [day for day in days if day not in ledger.jobs]
+        now = min(len(new), max(a_day - ledger.asked, 0))
+        later = ceil((len(new) - now) / a_day)
+        adopted = len(days) - len(new)
+        note = (
+            f"The next run asks for {now} exports and adopts {adopted}; the whole history is "
+            f"{len(new)} exports, which take {later} more days at {a_day} a day."
+        )
+        return Estimate(
+            REQUESTS_PER_EXPORT * (now + adopted),
+            REQUESTS_PER_EXPORT * len(days),
+            OTHERS_AN_HOUR,
+            note,
+        )
+
+    def keyed(self, click_rows: Iterable[dict[str, Any]], day: str) -> Columns:
+        """The columns of all clicks of a day, or of all of one id."""
+        some = [*click_rows]
+        with Occurrences() as occurrences:
+            columns = self._encoder().columns(some)
+            return Columns(self._with_keys(columns.values, occurrences, day), len(some))
+
+    def _batches(
+        self, export: Export, streams: Sequence[FedStream], figures: dict[Any, Figures]
+    ) -> Iterator[Batch]:
+        """The rows of an export for all streams, each click first; fills in the figures.
+
+        Raises:
+            FatalAPIError: The file, or a field of a row, cannot be read.
+        """
+        day = export.day.isoformat()
+        with closing(export.file.content), Occurrences() as occurrences:
+            of_each = [stream for stream in streams if stream.part == EACH]
+            alike = Counter[tuple[bytes, ...]]()
+            for columns in self._columns(export, of_each):
+                alike.update(zip(*(columns.values[name] for name in FIGURED), strict=True))
+                if of_each:
+                    keyed = self._with_keys(columns.values, occurrences, day)
+                    yield Batch(Columns(keyed, columns.size), of_each)
+            figures |= figures_of(alike)
+            yield Batch(
+                [
+                    {
+                        "click_day": day,
+                        "campaign_id": campaign_id,
+                        "ad_id": ad_id,
+                        "clicks": each.clicks,
+                        "unique_clicks": each.unique_clicks,
+                        "payout": each.payout,
+                    }
+                    for (campaign_id, ad_id), each in sorted(figures.items())
+                ],
+                [stream for stream in streams if stream.part == DAILY],
+            )
+            row = {
+                "click_day": day,
+                "job_id": export.job_id,
+                "requested_at": iso(export.requested),
+                "completed_at": iso(export.completed) if export.completed else None,
+                "rows": sum(each.clicks for each in figures.values()),
+                "unique_rows": sum(each.unique_clicks for each in figures.values()),
+                "bytes": export.file.size,
+                "format": file_format(export.file.content),
+            }
+            yield Batch([row], [stream for stream in streams if stream.part == EXPORT])
+
+    def _columns(self, export: Export, of_each: Sequence[FedStream]) -> Iterator[Columns]:
+        """The clicks of an export's file in its order, some at once, as JSON by property."""
+        encoder = self._encoder(*of_each)
+        left = rows(export.file.content)
+        try:
+            while some := [*islice(left, ROWS_AT_ONCE)]:
+                columns = encoder.columns(some)
+                yield columns._replace(values={k: [*v] for k, v in columns.values.items()})
+        except UnreadableFile as error:
+            raise FatalAPIError(
+                f"clicks: the export of {export.day} cannot be read: {error}. State is safe: the "
+                "next run downloads it again."
+            ) from None
+
+    def _encoder(self, *of_each: FedStream) -> RecordEncoder:
+        additional = of_each[0].additional if of_each else self.click_map.additional
+        return RecordEncoder(self.click_map, (), {}, additional=additional)
+
+    def _with_keys(
+        self, values: dict[str, Iterable[bytes]], occurrences: Occurrences, day: str
+    ) -> dict[str, Iterable[bytes]]:
+        # Identical clicks of a day are told apart by their ordinal.
+        identities = zip(*(values[name] for name in self.identity), strict=True)
+        keys = [to_json(occurrences.key(each)) for each in identities]
+        return {**values, "click_key": keys, "click_day": repeat(to_json(day), len(keys))}
+
+
+def figures_of(alike: Counter[tuple[bytes, ...]]) -> dict[tuple[str, str], Figures]:
+    """What clicks come to by campaign and ad, given how many have the same values of FIGURED."""
+    figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
+    for values, count in alike.items():
+        campaign_id, ad_id, unique, payout = map(decode, values)
+        figures[campaign_id or "", ad_id or ""].add(count, payout, unique=unique)
+    return dict(figures)
+
+
+def load_days(sync: Sync, stream: FedStream, start: date) -> Days | None:
+    """The days whose rows a stream has written; None if there are none.
+
+    Raises:
+        FatalSyncError: The bookmark cannot be used.
+    """
+    try:
+        covered = Days.of_bookmark(stream.bookmark, start=start)
+    except (TypeError, ValueError):
+        raise FatalSyncError(
+            f"State: the bookmark of {stream.name} holds no day that can be read."
+        ) from None
+    if covered:
+        midnight = datetime.combine(covered.through, time.min, tzinfo=UTC)
+        sync.settings.refuse_future(stream.name, midnight)
+    return covered
+
+
+def add_day(sync: Sync, stream: FedStream, day: date, start: date, replication_key: str) -> None:
+    """Put a day into a stream's bookmark."""
+    covered = load_days(sync, stream, start)
+    days = covered.plus(day) if covered else Days(day, day)
+    stream.bookmark.update(days.bookmark(replication_key))
+
+
+def days_left(sync: Sync) -> tuple[date, date, list[date]]:
+    """The first and the last day that can be loaded, and those that are still to be."""
+    start = first_day(sync)
+    last = last_day_over(sync.settings.now, sync.settings.zone)
+    covered = [load_days(sync, stream, start) for stream in sync.streams]
+    return start, last, days_to_load(covered, start=start, last=last)
+
+
+def first_day(sync: Sync) -> date:
+    """The oldest day to load; that of the first run is kept in state.
+
+    Raises:
+        FatalSyncError: What was kept is no day.
+    """
+    if sync.settings.click_start:
+        return sync.settings.click_start
+    default = (sync.settings.now - DEFAULT_HISTORY).date().isoformat()
+    try:
+        return date.fromisoformat(sync.state.setdefault("first_day", default))
+    except (TypeError, ValueError):
+        raise FatalSyncError(
+            "State: first_day of click_exports is no day that can be read."
+        ) from None
+
+
+def load_ledger(sync: Sync) -> Ledger:
+    """What the runs before left.
+
+    Raises:
+        FatalSyncError: It cannot be read.
+    """
+    today = sync.settings.clock.date()
+    try:
+        return Ledger.of_bookmark(sync.state, today=today)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise FatalSyncError(
+            "State: the bookmark of click_exports holds jobs that cannot be read."
+        ) from None

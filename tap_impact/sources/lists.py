@@ -1,0 +1,91 @@
+"""Reading a single object, or a list as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.exceptions import FatalAPIError
+from typing_extensions import override
+
+from tap_impact.api.scopes import Need
+from tap_impact.sources.source import Batch, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_impact.api.scopes import Scope
+    from tap_impact.records.fields import Row
+    from tap_impact.settings import Settings
+    from tap_impact.sources.source import Sync
+
+# Larger pages of small lists bring 5xx; only actions and their updates take 20,000.
+LIST_PAGE_SIZE = 1000
+
+
+@dataclass(frozen=True)
+class ObjectSource(Source):
+    """An endpoint that answers with one object."""
+
+    path: str
+    scope: Scope
+
+    @override
+    def needs(self, settings: Settings) -> list[Need]:
+        return [Need(self.scope, self.path)]
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        yield Batch([sync.client.get(self.path)], sync.streams)
+
+
+@dataclass(frozen=True)
+class ListSource(Source):
+    """A list that is read as a whole."""
+
+    path: str
+    data_key: str
+    """Where the rows of a page stand."""
+    scope: Scope
+    max_pages: int | None = None
+    """How many pages impact.com gives of the list; None if it does not say."""
+
+    @override
+    def needs(self, settings: Settings) -> list[Need]:
+        return [Need(self.scope, self.path, {"PageSize": 1})]
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        for rows in self.pages(sync, {"PageSize": LIST_PAGE_SIZE}):
+            yield Batch(rows, sync.streams)
+
+    def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
+        """The rows of a list page by page, each at least once.
+
+        A list that changes while it is read shifts the rows of the pages to come. Fewer distinct
+        rows than its first page announced means that some were passed over. So may pages that
+        announce different totals, where rows that came hide those that were passed over. It is
+        read once more then.
+
+        Raises:
+            TooManyPages: The list is longer than `max_pages`.
+            FatalAPIError: It came short again.
+        """
+        first, *others = sync.streams
+        row_type = None if others else first.row_type
+        for moved_before in (False, True):
+            announced: list[int] = []
+            seen: set[str] = set()
+            for page in sync.client.pages(
+                self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
+            ):
+                announced.append(page.total)
+                seen.update(first.record_map.identities(page.rows))
+                yield page.rows
+            moved = len({*announced}) > 1
+            if len(seen) >= announced[0] and (moved_before or not moved):
+                return
+            totals = " then ".join(map(str, dict.fromkeys(announced)))
+            came = f"impact.com announced {totals} rows and gave {len(seen)}"
+            sync.logger.warning("%s: %s. Reading them once more.", sync.name, came)
+        raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")

@@ -1,0 +1,127 @@
+"""What a way of reading is, and what it sees of the streams that it feeds.
+
+A source reads and yields batches; whoever drives it has written a batch before asking for the next
+one. So a source that changes bookmarks and then calls `checkpoint` never covers a row that is
+not written.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tap_impact.api.client import AccessDenied, ImpactClient
+    from tap_impact.api.scopes import Need, Scope
+    from tap_impact.records.columns import Columns
+    from tap_impact.records.fields import RecordMap, Row
+    from tap_impact.settings import Settings
+
+# What impact.com allows unless it agreed to more (its page on rate limits).
+EVENTS_AN_HOUR = 500
+OTHERS_AN_HOUR = 1000
+
+
+class FedStream(Protocol):
+    """A stream that is loaded in this run, as its source sees it."""
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+
+    @property
+    def part(self) -> str:
+        """Which part of what the source reads becomes its rows; empty if there is but one."""
+
+    @property
+    def record_map(self) -> RecordMap:
+        """What its records are made of."""
+
+    @property
+    def row_type(self) -> type | None:
+        """What the rows of a page may be decoded to; None for dicts."""
+
+    @property
+    def is_full_table(self) -> bool:
+        """Whether all of it is read each time."""
+
+    @property
+    def bookmark(self) -> dict[str, Any]:
+        """Its bookmark in Singer state, to be changed in place."""
+
+    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a row holds and the stream does not know; the log names new fields once."""
+
+
+class Batch(NamedTuple):
+    """Some rows, and who takes them."""
+
+    rows: Sequence[Row] | Columns
+    streams: Sequence[FedStream]
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One run of a source."""
+
+    client: ImpactClient
+    settings: Settings
+    logger: logging.Logger
+    streams: Sequence[FedStream]
+    """All that are selected, one at least, in the order of the run."""
+    state: dict[str, Any]
+    """What the source itself keeps: the bookmark of its first stream, selected or not."""
+    checkpoint: Callable[[], None]
+    """Writes the bookmarks as they are now: whatever breaks later, they hold."""
+
+    @property
+    def name(self) -> str:
+        """The streams, for messages."""
+        return " and ".join(stream.name for stream in self.streams)
+
+
+class Estimate(NamedTuple):
+    """What a source will ask of impact.com."""
+
+    next_run: int
+    """Requests of the next run."""
+    whole: int
+    """Requests until all history is loaded, the next run included."""
+    an_hour: int
+    """How many of them impact.com allows in an hour."""
+    note: str = ""
+
+
+class Source(abc.ABC):
+    """A way of reading, and the scope that it needs."""
+
+    scope: Scope
+    always_incremental: ClassVar[bool] = False
+    """Whether a catalog cannot ask for the full table."""
+
+    @abc.abstractmethod
+    def needs(self, settings: Settings) -> list[Need]:
+        """The scopes without which its streams are less than whole."""
+
+    @abc.abstractmethod
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        """Every batch that this run loads.
+
+        Raises:
+            AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says.
+            FatalSyncError: A bookmark cannot be used.
+        """
+
+    def scope_lacking(self, error: AccessDenied) -> Scope:
+        """Which scope an error asks for."""
+        del error
+        return self.scope
+
+    def estimate(self, sync: Sync) -> Estimate:
+        """What the next run and the whole history take."""
+        del sync
+        return Estimate(1, 1, OTHERS_AN_HOUR)

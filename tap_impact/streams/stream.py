@@ -1,0 +1,33 @@
+"""What a stream declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tap_impact.records.fields import RecordMap
+    from tap_impact.sources.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A table: where its rows come from, and what makes its records.
+
+    Streams that share a source share its requests, whichever of them are selected.
+    """
+
+    name: str
+    source: Source
+    keys: tuple[str, ...]
+    record_map: RecordMap
+    replication_key: str | None = None
+    """None for a stream that is read as a whole each time."""
+    selected: bool = True
+    """Whether it is loaded unless a catalog says otherwise."""
+    part: str = ""
+    """Which part of what the source reads becomes its rows; empty if there is but one."""
+    rows_of: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]] | None = None
+    """The rows that a row of the source holds, for a list within it; None for the row itself."""
