@@ -232,12 +232,12 @@ def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: 
     for stream, path in (("actions", "/Actions"), ("action_updates", "/ActionUpdates")):
         sent = sum(request.path.endswith(path) for request in running.requests)
         sent -= 3 if stream == "actions" else 0  # lists for the items
-        assert f"{stream}: {sent} request" in first
+        assert f"{stream}: the next run {sent} request" in first
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"singer_state": run.state}))
     tomorrow = NOW + timedelta(days=1)
     running.set_time(tomorrow)
     config["end_date"] = tomorrow.isoformat()
     then = inspect(config, "estimate", "--state", str(state)).stdout
-    assert "\nactions: 2 requests" in then
-    assert "\naction_updates: 1 request " in then
+    assert "actions: the next run 2 requests" in then
+    assert "\naction_updates: the next run 1 request " in then

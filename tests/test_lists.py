@@ -114,7 +114,7 @@ def test_an_optional_stream_that_is_not_there_keeps_no_other_from_loading() -> N
     with Sandbox(WORLD, at=NOW, faults=[gone]) as sandbox:
         run = load(sandbox, streams=("account", "actions"))
     assert run.exit_code == 0, run.stderr
-    assert "account is left out. impact.com answered 404" in run.stderr
+    assert "account is skipped. impact.com answered 404" in run.stderr
     assert ids(run.records("actions")) == truth()
 
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
-SETTINGS = {"start_date": "2026-06-01", "end_date": NOW.isoformat()}
+# The suite loads each stream by itself, so the three that share an export need one each.
+SETTINGS = {
+    "start_date": "2026-06-01",
+    "end_date": NOW.isoformat(),
+    "click_exports_per_day": 30,
+}
 # The suite is put together, as tests are collected, from a tap that asks nothing.
 UNUSED = {"account_sid": "IRcollect", "auth_token": "unused"}
 STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
@@ -40,7 +45,9 @@ class TestTapImpact(Suite):  # type: ignore[misc]
         new_field = field_of_row("NewField", "new").at(times=ALWAYS)
         # The suite's runner ends a stream after 150 records.
         world = World(seed="sdk", actions_per_day=5, clicks_per_day=20)
-        with Sandbox(world, at=NOW, faults=[new_field], job_life=["COMPLETED"]) as sandbox:
+        with Sandbox(
+            world, at=NOW, faults=[new_field], job_life=["COMPLETED"], daily_click_exports=40
+        ) as sandbox:
             runner = TapTestRunner(
                 TapImpact,
                 config=SETTINGS | sandbox.settings(),

@@ -113,8 +113,11 @@ def action(context: click.Context, action_id: str, *, items: bool, raw: bool) ->
     row = action_of(tap, action_id)
     show([row] if raw else records(tap, ACTIONS, [row]))
     if items:
-        rows = items_of(tap, row)
-        show(rows if raw else records(tap, ACTION_ITEMS, rows))
+        show(
+            ITEMS.sent(tap.client, action_id)
+            if raw
+            else records(tap, ACTION_ITEMS, items_of(tap, row))
+        )
 
 
 @cli.command()

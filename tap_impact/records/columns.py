@@ -90,6 +90,10 @@ class Columns(NamedTuple):
     size: int
     """How many rows."""
 
+    def listed(self) -> Columns:
+        """The same, to be read more than once."""
+        return self._replace(values={name: [*column] for name, column in self.values.items()})
+
 
 class RecordEncoder:
     """Makes rows the JSON of one stream's records.

@@ -174,7 +174,7 @@ class ImpactStream(singer_sdk.Stream):
     def encoder(self) -> RecordEncoder:
         """What makes the records: of the selected properties, or of all for the SDK to select."""
         names = self.schema["properties"]
-        if self.is_fast:
+        if self.is_fast and self.selected:
             names = [name for name in names if sdk_internals.is_selected(self, name)]
         connection = {
             "connection_label": self._tap.settings.label,
@@ -276,3 +276,5 @@ def sync_source(tap: ImpactTap, streams: Sequence[ImpactStream]) -> None:
     for stream in streams:
         stream.finish()
     sync.checkpoint()
+    # A state that did not change is not written again, and flushes nothing.
+    tap.message_writer.flush()

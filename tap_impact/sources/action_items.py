@@ -12,6 +12,7 @@ from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.client import AccessDenied, NotFound
@@ -103,7 +104,7 @@ class ActionItemsSource(Source):
     def rows_of(self, client: ImpactClient, action: Action, now: datetime) -> list[dict[str, Any]]:
         """The items of an action, which do not say themselves whose they are."""
         ordinals = Counter[str]()
-        sent = self._sent(client, action.id)
+        sent = self.sent(client, action.id)
         rows = []
         for row in sent:
             sku = "" if row.get("Sku") is None else str(row["Sku"])
@@ -120,7 +121,7 @@ class ActionItemsSource(Source):
             rows.append(row | added)
         return rows
 
-    def _sent(self, client: ImpactClient, action_id: str) -> list[dict[str, Any]]:
+    def sent(self, client: ImpactClient, action_id: str) -> list[dict[str, Any]]:
         """The items as sent; none if the action went to another partner meanwhile."""
         query = {"PageSize": LIST_PAGE_SIZE}
         try:
@@ -138,13 +139,17 @@ class ActionItemsSource(Source):
             listed = self._listed(sync, window, purpose)
             to_ask = progress.to_ask(purpose, listed, start)
             asked = items = 0
-            for action, rows in self._ask(sync, islice(to_ask, allowed)):
-                yield Batch(rows, sync.streams)
-                progress.asked(purpose, action)
-                asked += 1
-                items += len(rows)
-                if asked % ACTIONS_PER_STATE == 0:
-                    self._save(sync, progress)
+            try:
+                for action, rows in self._ask(sync, islice(to_ask, allowed)):
+                    yield Batch(rows, sync.streams)
+                    progress.asked(purpose, action)
+                    asked += 1
+                    items += len(rows)
+                    if asked % ACTIONS_PER_STATE == 0:
+                        self._save(sync, progress)
+            except (FatalAPIError, RetriableAPIError):
+                self._save(sync, progress)
+                raise
             allowed -= asked
             if asked == len(to_ask):
                 progress.finished(purpose, window, listed, settings.now)

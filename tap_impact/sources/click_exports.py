@@ -222,7 +222,7 @@ class ClickExportSource(Source):
         """The columns of all clicks of a day, or of all of one id."""
         some = [*click_rows]
         with Occurrences() as occurrences:
-            columns = self._encoder().columns(some)
+            columns = self._encoder().columns(some).listed()
             return Columns(self._with_keys(columns.values, occurrences, day), len(some))
 
     def _batches(
@@ -275,8 +275,7 @@ class ClickExportSource(Source):
         left = rows(export.file.content)
         try:
             while some := [*islice(left, ROWS_AT_ONCE)]:
-                columns = encoder.columns(some)
-                yield columns._replace(values={k: [*v] for k, v in columns.values.items()})
+                yield encoder.columns(some).listed()
         except UnreadableFile as error:
             raise FatalAPIError(
                 f"clicks: the export of {export.day} cannot be read: {error}. State is safe: the "
