@@ -24,7 +24,7 @@ NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 SETTINGS = {
     "start_date": "2026-06-01",
     "end_date": NOW.isoformat(),
-    "click_exports_per_day": 30,
+    "click_exports_per_day": 99,
 }
 # The suite is put together, as tests are collected, from a tap that asks nothing.
 UNUSED = {"account_sid": "IRcollect", "auth_token": "unused"}
@@ -46,7 +46,7 @@ class TestTapImpact(Suite):  # type: ignore[misc]
         # The suite's runner ends a stream after 150 records.
         world = World(seed="sdk", actions_per_day=5, clicks_per_day=20)
         with Sandbox(
-            world, at=NOW, faults=[new_field], job_life=["COMPLETED"], daily_click_exports=40
+            world, at=NOW, faults=[new_field], job_life=["COMPLETED"], daily_click_exports=99
         ) as sandbox:
             runner = TapTestRunner(
                 TapImpact,
