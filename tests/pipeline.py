@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,30 @@ class Pipeline:
     def true_clicks(self, day: date) -> Counter[str | None]:
         """How often impact.com has each id of a click on a day that is over."""
         return Counter(row["Id"] for row in self.sandbox.world.clicks(day, self.sandbox.at))
+
+    def days_of_clicks(self) -> list[date]:
+        """The days from `click_start_date` on whose clicks are all known."""
+        first = date.fromisoformat(self.settings["click_start_date"])
+        settled = self.sandbox.at - timedelta(hours=2)
+        last = settled.astimezone(self.sandbox.world.zone).date() - timedelta(days=1)
+        return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+    def not_whole(self, since: datetime | None = None) -> set[str]:
+        """The streams whose tables are not what impact.com holds."""
+        clicks = self.clicks()
+        world = self.sandbox.world
+        campaigns = {row["CampaignId"] for row in world.campaigns()}
+        found = {
+            "account": {row["id"] for row in self.table("account")} != {world.account_id},
+            "campaigns": {row["campaign_id"] for row in self.table("campaigns")} != campaigns,
+            "actions": bool(self.wrong_actions(since)),
+            "action_updates": bool(self.missing_updates(since)),
+            "action_items": bool(self.wrong_items(since)),
+            "clicks": any(
+                clicks.get(day) != self.true_clicks(day) for day in self.days_of_clicks()
+            ),
+        }
+        return {stream for stream in self.streams if found.get(stream)}
 
     def asked(self, resource: str) -> list[SeenRequest]:
         """The last run's requests of a resource."""
