@@ -375,6 +375,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write an instant as HTTP does; the sandbox's own clock is what time it is."""
+        return super().date_time_string(timestamp or self.server.sandbox.at.timestamp())
+
     def respond(self) -> None:
         """Answer one request."""
         sandbox, sent = self.server.sandbox, dict(self.headers.items())
@@ -423,6 +427,7 @@ class Handler(BaseHTTPRequestHandler):
         """Send an answer, in chunks if its length is not known; perhaps not all of it."""
         cut = delivery in {Delivery.RESET_MIDWAY, Delivery.TRUNCATED}
         self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
         if isinstance(body, bytes):

@@ -70,6 +70,13 @@ def test_credentials(sandbox: SandboxFactory) -> None:
     assert "authorization" not in {name.lower() for name in running.requests[0].headers}
 
 
+def test_answers_are_dated_by_the_clock(sandbox: SandboxFactory) -> None:
+    impact = sandbox(at=datetime(2026, 6, 30, 6, 10, tzinfo=UTC))
+    impact.advance(60)
+    for path in ("/Campaigns", "/Nothing"):
+        assert ask(impact, path).headers["Date"] == "Tue, 30 Jun 2026 06:11:00 GMT"
+
+
 @pytest.mark.parametrize(
     "path", ["/Nothing", "/Actions/1/Items/2/3", "/Actions/1.2.3", "/Campaigns/9"]
 )

@@ -1,0 +1,609 @@
+"""What a live account may answer: each trouble stops one thing, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from impact_sandbox import faults
+from impact_sandbox.exchange import Answer
+from impact_sandbox.files import click_file
+from impact_sandbox.switches import SCOPES
+from impact_sandbox.world import World
+from inflection import underscore
+
+from tests.inside import run_inside
+from tests.pipeline import CLICK_STREAMS, STREAMS, Pipeline, Wherever, edited, errors, warnings
+from tests.runs import COMMAND, Run, catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from impact_sandbox.faults import Fault
+    from impact_sandbox.server import Sandbox, SeenRequest
+
+    from tests.conftest import SandboxFactory
+
+NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
+START = datetime(2026, 6, 12, tzinfo=UTC)
+ALL_STREAMS = (*STREAMS, "action_items")
+DATED = ("actions", "action_updates")
+SWITCHES: dict[str, Any] = {
+    "hourly_detail": 10**6,
+    "hourly_other": 10**6,
+    "job_life": ["COMPLETED"],
+}
+CLICKS = {"click_start_date": "2026-06-27", "timezone": "America/Los_Angeles"}
+
+
+def pipeline(sandbox: Sandbox, *streams: str, **settings: Any) -> Pipeline:
+    return Pipeline(
+        sandbox, {"start_date": START.isoformat(), **CLICKS, **settings}, streams or ALL_STREAMS
+    )
+
+
+@pytest.fixture
+def account(sandbox: SandboxFactory) -> Pipeline:
+    """A small account, of which nothing is loaded yet."""
+    return pipeline(sandbox(at=NOW, seed="live", actions_per_day=1, clicks_per_day=8, **SWITCHES))
+
+
+def endless(fault: Fault, resource: str) -> Wherever:
+    """Let something go wrong with every request of a list or object, but not with what is below."""
+    return Wherever(
+        lambda seen: (
+            fault if seen.resource == resource and not seen.path.endswith("/Items") else None
+        )
+    )
+
+
+# -- the account's own beginning -----------------------------------------------------------------
+
+BORN = datetime(2025, 12, 12, 8, tzinfo=UTC)
+"""200 days ago, at midnight of the account's time zone."""
+AFTER_BIRTH = BORN + timedelta(days=1)
+WORDS = "The account was not active at that time"
+LONG_AGO = {"start_date": (NOW - timedelta(days=800)).isoformat()}
+TOO_EARLY = Answer(400, {"Status": "ERROR", "Message": WORDS})
+
+
+def refused(seen: SeenRequest) -> bool:
+    starts = [value for name, value in seen.query.items() if name.endswith(("DateStart", "tDate"))]
+    return any(datetime.fromisoformat(start) < BORN for start in starts)
+
+
+YOUNG = Wherever(lambda seen: faults.Fault("too early", TOO_EARLY) if refused(seen) else None)
+born_may_be_read = pytest.mark.parametrize(
+    "scopes", [SCOPES, SCOPES - {"Retrieve account home"}], ids=["DateActivated", "no scope"]
+)
+
+
+@pytest.fixture
+def young(sandbox: SandboxFactory) -> Pipeline:
+    world = World(seed="young", actions_per_day=0.6, clicks_per_day=8, opened=BORN.date())
+    impact = sandbox(at=NOW, world=world, faults=YOUNG, **SWITCHES)
+    return pipeline(impact, *DATED, *CLICK_STREAMS, **LONG_AGO)
+
+
+def dated_requests(pipe: Pipeline) -> int:
+    return sum(
+        seen.resource in {"Account", "Actions", "ActionUpdates"} for seen in pipe.sandbox.requests
+    )
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+@born_may_be_read
+def test_a_young_account_is_loaded_from_its_first_day(
+    young: Pipeline, scopes: frozenset[str]
+) -> None:
+    young.sandbox.switch(scopes=scopes)
+    run = young.run()
+    assert run.exit_code == 0, run.stderr
+    assert young.not_whole(AFTER_BIRTH) == set()
+    assert sum(WORDS in line for line in run.stderr.splitlines()) == 1
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+@born_may_be_read
+def test_the_first_day_of_an_account_is_found_in_twelve_requests(
+    young: Pipeline, scopes: frozenset[str]
+) -> None:
+    young.sandbox.switch(scopes=scopes)
+    told = pipeline(young.sandbox, *young.streams, start_date=BORN.isoformat())
+    assert told.run().exit_code == 0
+    needed = dated_requests(told)
+    assert young.run().exit_code == 0
+    assert dated_requests(young) <= needed + 12
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+@pytest.mark.parametrize("start", [LONG_AGO["start_date"], None], ids=["start_date", "as far back"])
+def test_the_first_day_of_an_account_is_found_once(young: Pipeline, start: str | None) -> None:
+    if start is None:
+        del young.settings["start_date"]
+    assert young.run().exit_code == 0
+    for hours in (1, 24, 24):
+        young.sandbox.advance(hours * 3600)
+        run = young.run()
+        assert run.exit_code == 0, run.stderr
+        assert not any(refused(seen) for seen in young.sandbox.requests)
+        assert WORDS not in run.stderr
+        assert young.not_whole(AFTER_BIRTH) == set()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+def test_an_earlier_start_date_asks_again_for_what_was_refused(sandbox: SandboxFactory) -> None:
+    world = World(seed="old", actions_per_day=0.3, clicks_per_day=8, opened=date(2024, 6, 1))
+    impact = sandbox(at=NOW, world=world, faults=YOUNG, **SWITCHES)
+    pipe = pipeline(impact, *DATED, start_date=(NOW - timedelta(days=300)).isoformat())
+    assert pipe.run().exit_code == 0
+    assert pipe.not_whole(AFTER_BIRTH) == set()
+    impact.spoil(())
+    pipe.settings |= LONG_AGO
+    assert pipe.run().exit_code == 0
+    assert pipe.not_whole() == set()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+def test_a_400_on_what_is_new_is_an_error_of_that_stream_alone(account: Pipeline) -> None:
+    assert account.run().exit_code == 0
+    account.sandbox.advance(86_400)
+    broken = faults.Fault("refused", TOO_EARLY)
+    account.sandbox.spoil(
+        Wherever(
+            lambda seen: (
+                broken if seen.resource == "ActionUpdates" and "StartDate" in seen.query else None
+            )
+        )
+    )
+    run = account.run()
+    assert run.exit_code == 1
+    assert account.not_whole() <= {"action_updates"}
+    assert any("action_updates" in line for line in errors(run))
+    account.sandbox.spoil(())
+    assert account.run().exit_code == 0
+    assert account.not_whole() == set()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A 400 ends the run.")
+def test_a_400_on_all_of_history_is_not_taken_for_its_beginning(account: Pipeline) -> None:
+    broken = faults.Fault("refused", TOO_EARLY)
+    account.sandbox.spoil(
+        Wherever(lambda seen: broken if "ActionDateStart" in seen.query else None)
+    )
+    account.streams = (*DATED, *CLICK_STREAMS)
+    for _ in range(2):
+        run = account.run()
+        assert run.exit_code == 1
+        assert account.not_whole() == {"actions"}
+        assert any("actions" in line for line in errors(run))
+        account.sandbox.advance(3600)
+    account.sandbox.spoil(())
+    assert account.run().exit_code == 0
+    assert account.not_whole() == set()
+
+
+# -- any error of one stream ---------------------------------------------------------------------
+
+
+def body_of_200(content: bytes) -> Fault:
+    return faults.Fault(f"200 {content!r}", Answer(200, content, content_type="application/json"))
+
+
+def plus_one(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"@total": str(int(body["@total"]) + 1)}
+
+
+def twice(body: dict[str, Any]) -> dict[str, Any]:
+    return plus_one(body) | {"Campaigns": [*body["Campaigns"], body["Campaigns"][0]]}
+
+
+REFUSED = faults.status(400, b'{"Status":"ERROR","Message":"Invalid request"}')
+PAGE_REFUSED = faults.status(400, b'{"Status":"ERROR","Message":"PageSize must be at most 100"}')
+TROUBLES: dict[str, tuple[str, Wherever]] = {
+    "a campaign is listed twice": ("campaigns", endless(edited(twice), "Campaigns")),
+    "a total of campaigns is too high": ("campaigns", endless(edited(plus_one), "Campaigns")),
+    "a page size is refused": (
+        "campaigns",
+        Wherever(lambda seen: PAGE_REFUSED if seen.query.get("PageSize") == "1000" else None),
+    ),
+    "campaigns are 500": ("campaigns", endless(faults.status(500), "Campaigns")),
+    "campaigns are HTML": ("campaigns", endless(faults.html(), "Campaigns")),
+    "the account is 500": ("account", endless(faults.status(500), "Account")),
+    "the account is 400": ("account", endless(REFUSED, "Account")),
+    "the account is a list": ("account", endless(body_of_200(b"[]"), "Account")),
+    "the account is null": ("account", endless(body_of_200(b"null"), "Account")),
+    "the account is a text": ("account", endless(body_of_200(b'"soon"'), "Account")),
+    "the account is empty": ("account", endless(body_of_200(b"{}"), "Account")),
+    "a total of actions is too high": ("actions", endless(edited(plus_one), "Actions")),
+    "actions are 500": ("actions", endless(faults.status(500), "Actions")),
+    "actions are 400": ("actions", endless(REFUSED, "Actions")),
+    "updates are 500": ("action_updates", endless(faults.status(500), "ActionUpdates")),
+    "updates are 400": ("action_updates", endless(REFUSED, "ActionUpdates")),
+    "a total of updates is too high": (
+        "action_updates",
+        endless(edited(plus_one), "ActionUpdates"),
+    ),
+    "exports are 500": ("clicks", endless(faults.status(500), "ClickExport")),
+    "exports are 400": ("clicks", endless(REFUSED, "ClickExport")),
+    "jobs are 500": ("clicks", endless(faults.status(500), "Jobs")),
+}
+NEEDS = {"actions": {"action_items"}}
+"""Streams that cannot be whole without another."""
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="The first stream that fails ends the run."
+)
+@pytest.mark.parametrize(("stream", "trouble"), TROUBLES.values(), ids=TROUBLES.keys())
+def test_a_stream_that_fails_leaves_the_others_loaded(
+    account: Pipeline, stream: str, trouble: Wherever
+) -> None:
+    account.sandbox.spoil(trouble)
+    for _ in range(2):
+        run = account.run()
+        not_whole = account.not_whole()
+        assert not_whole <= {stream} | NEEDS.get(stream, set())
+        assert "defect" not in run.stderr
+        if stream in not_whole:
+            assert run.exit_code == 1
+            name = "click" if stream == "clicks" else stream
+            assert any(name in line.lower() for line in errors(run))
+        account.sandbox.advance(86_400)
+    account.sandbox.spoil(())
+    # A day of clicks may be tried again some days later.
+    for _ in range(5 if stream == "clicks" else 1):
+        run = account.run()
+        assert run.exit_code == 0, run.stderr
+        account.sandbox.advance(86_400)
+    account.sandbox.advance(-86_400)
+    assert account.not_whole() == set()
+
+
+def test_items_that_fail_leave_the_others_loaded(account: Pipeline) -> None:
+    account.sandbox.spoil(Wherever(lambda seen: REFUSED if seen.path.endswith("/Items") else None))
+    run = account.run()
+    assert run.exit_code == 1
+    assert account.not_whole() == {"action_items"}
+
+
+def test_what_earns_comes_first(account: Pipeline) -> None:
+    run = account.run()
+    order = [message["stream"] for message in run.messages if message["type"] == "SCHEMA"]
+    earning = max(order.index(stream) for stream in DATED)
+    assert all(order.index(stream) > earning for stream in ("account", "campaigns", "action_items"))
+
+
+# -- values that cannot be read ------------------------------------------------------------------
+
+FAR = "9999-12-31T23:59:59-08:00"
+NO_DAY = "2026-02-30T00:00:00-08:00"
+RESOURCES = {"actions": "Actions", "action_updates": "ActionUpdates", "campaigns": "Campaigns"}
+IDS = {"Actions": "Id", "ActionUpdates": "Id", "Campaigns": "CampaignId"}
+
+
+def settled(pipe: Pipeline, stream: str, count: int = 1) -> list[str]:
+    """Ids of a stream's rows that are old enough for later runs to leave them to history."""
+    world, dated = pipe.sandbox.world, {"actions": "EventDate", "action_updates": "UpdateDate"}
+    if stream == "campaigns":
+        return [str(row["CampaignId"]) for row in world.campaigns()][:count]
+    rows = {"actions": world.actions, "action_updates": world.action_updates}[stream](NOW)
+    found = [
+        row["Id"]
+        for row in rows
+        if START <= datetime.fromisoformat(row[dated[stream]]) < NOW - timedelta(days=5)
+    ]
+    assert len(found) > count
+    return found[-count:]
+
+
+def unreadable(stream: str, ids: list[str], name: str, value: Any) -> Wherever:
+    """Let a field of some rows be what nobody can read, each time they are sent."""
+    resource = RESOURCES[stream]
+
+    def edit(body: dict[str, Any]) -> dict[str, Any]:
+        rows = [row | {name: value} if row[IDS[resource]] in ids else row for row in body[resource]]
+        return body | {resource: rows}
+
+    return endless(edited(edit), resource)
+
+
+def said_once(run: Run, name: str, count: int, ids: list[str]) -> bool:
+    """Whether one line names the field, in how many rows it was met, and one of them."""
+    lines = [line.split("|", 3)[3] for line in warnings(run) if name in line]
+    return (
+        len(lines) == 1
+        and any(word.strip(",.:;()") == str(count) for word in lines[0].split())
+        and any(each in lines[0] for each in ids)
+    )
+
+
+def rows_of(pipe: Pipeline, stream: str, ids: list[str]) -> list[dict[str, Any]]:
+    rows = [row for row in pipe.table(stream) if row["id"] in ids]
+    assert len(rows) == len(ids)
+    return rows
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="What cannot be read ends the run.")
+@pytest.mark.parametrize("fast", [True, False], ids=["fast path", "by the SDK"])
+@pytest.mark.parametrize(
+    ("stream", "name", "value"),
+    [
+        ("actions", "LockingDate", FAR),
+        ("actions", "ClearedDate", NO_DAY),
+        ("actions", "ReferringDate", ["2026-06-30"]),
+        ("action_updates", "ClearingDate", "soon"),
+    ],
+)
+def test_a_date_that_cannot_be_read_is_kept_as_sent_and_blocks_nothing(
+    account: Pipeline,
+    stream: str,
+    name: str,
+    value: Any,
+    fast: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    account.streams = STREAMS
+    if not fast:
+        account.settings |= {"stream_maps": {stream: {"sub_id3": "sub_id3"}}}
+    ids = settled(account, stream, 3)
+    account.sandbox.spoil(unreadable(stream, ids, name, value))
+    run = account.run()
+    assert run.exit_code == 0, run.stderr
+    assert account.wrong_actions() <= {*ids}
+    assert account.not_whole() <= {"actions"}
+    for row in rows_of(account, stream, ids):
+        assert row[underscore(name)] is None
+        assert row["additional_fields"] == {name: value}
+    assert said_once(run, name, 3, ids), run.stderr
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="What cannot be read ends the run.")
+@pytest.mark.parametrize(
+    ("stream", "name", "value"),
+    [
+        ("actions", "Payout", "abc"),
+        ("actions", "Amount", {"Value": 1}),
+        ("action_updates", "DeltaPayout", "12,5x"),
+    ],
+)
+def test_money_that_cannot_be_read_fails_the_run_once_all_is_loaded(
+    account: Pipeline, stream: str, name: str, value: Any
+) -> None:
+    account.streams = STREAMS
+    ids = settled(account, stream, 3)
+    account.sandbox.spoil(unreadable(stream, ids, name, value))
+    run = account.run()
+    assert run.exit_code == 1
+    assert account.wrong_actions() <= {*ids}
+    assert account.not_whole() <= {"actions"}
+    for row in rows_of(account, stream, ids):
+        assert row[underscore(name)] is None
+        assert row["additional_fields"] == {name: value}
+    assert said_once(run, name, 3, ids), run.stderr
+    assert any(name in line or stream in line for line in errors(run))
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="What cannot be read ends the run.")
+@pytest.mark.parametrize(
+    ("stream", "name", "value"),
+    [
+        ("actions", "Id", ""),
+        ("actions", "Id", "n/a"),
+        ("actions", "EventDate", "soon"),
+        ("actions", "EventDate", FAR),
+        ("action_updates", "Id", ""),
+        ("action_updates", "UpdateDate", NO_DAY),
+    ],
+)
+def test_a_row_that_cannot_be_placed_keeps_its_window_open_and_nothing_else(
+    account: Pipeline, stream: str, name: str, value: str
+) -> None:
+    ids = settled(account, stream)
+    account.sandbox.spoil(unreadable(stream, ids, name, value))
+    for _ in range(2):
+        run = account.run()
+        assert run.exit_code == 1
+        assert any(stream in line and name in line for line in errors(run))
+        lost = account.wrong_actions() | account.missing_updates()
+        assert lost == {*ids}
+        assert account.not_whole() - {"action_items"} == {stream}
+        account.sandbox.advance(86_400)
+    account.sandbox.spoil(())
+    run = account.run()
+    assert run.exit_code == 0, run.stderr
+    assert account.not_whole() == set()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="What cannot be read ends the run.")
+def test_a_campaign_without_an_id_keeps_no_other_from_loading(account: Pipeline) -> None:
+    (nameless,) = settled(account, "campaigns")
+    account.sandbox.spoil(unreadable("campaigns", [nameless], "CampaignId", ""))
+    run = account.run()
+    assert run.exit_code == 1
+    assert any("campaigns" in line for line in errors(run))
+    assert account.not_whole() == {"campaigns"}
+    assert len(account.table("campaigns")) == len(account.sandbox.world.campaigns()) - 1
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="A click that cannot be read stops its day."
+)
+@pytest.mark.parametrize(
+    ("name", "value", "exit_code"), [("EventDate", FAR, 0), ("Payout", "abc", 1)]
+)
+def test_a_value_of_a_click_that_cannot_be_read_stops_no_day(
+    account: Pipeline, name: str, value: str, exit_code: int
+) -> None:
+    impact = account.sandbox
+    (first, *_) = impact.world.clicks(date(2026, 6, 28), NOW)
+    impact.jobs.file = lambda job: click_file(  # type: ignore[method-assign]
+        (
+            row | {name: value} if row == first else row
+            for row in impact.world.clicks(job.day, job.at)
+        ),
+        job.result_format,
+        impact.switches,
+    )
+    run = account.run()
+    assert account.not_whole() == set()
+    assert run.exit_code == exit_code
+    (kept,) = [row for row in account.table("clicks") if row["additional_fields"]]
+    assert kept["additional_fields"] == {name: value}
+    assert said_once(run, name, 1, [first["Id"]]), run.stderr
+
+
+# -- tables that a target empties ----------------------------------------------------------------
+
+
+def activated(run: Run) -> set[str]:
+    return {message["stream"] for message in run.messages if message["type"] == "ACTIVATE_VERSION"}
+
+
+@pytest.mark.parametrize(
+    ("switches", "spoilt"),
+    [
+        ({"scopes": SCOPES - {"Retrieve campaigns"}}, ()),
+        ({}, [faults.status(404).at("Campaigns", times=faults.ALWAYS)]),
+        ({}, [faults.status(500).at("Campaigns", times=faults.ALWAYS)]),
+        ({}, [faults.envelope("@total", "99").at("Campaigns", times=faults.ALWAYS)]),
+        ({"largest_page": 2}, [faults.status(400).at("Campaigns", after=1)]),
+    ],
+    ids=["403", "404", "500", "too few", "400 in the middle"],
+)
+def test_a_list_that_was_not_read_whole_activates_no_version(
+    account: Pipeline, switches: dict[str, Any], spoilt: list[Fault]
+) -> None:
+    account.sandbox.switch(**switches)
+    account.sandbox.spoil(spoilt)
+    account.streams = ("account", "campaigns")
+    run = account.run(emit_activate_version_messages=True)
+    assert "campaigns" not in activated(run)
+
+
+def test_a_version_is_activated_after_its_rows(account: Pipeline) -> None:
+    account.streams = ("account", "campaigns")
+    run = account.run(emit_activate_version_messages=True)
+    kinds = [(each.get("stream"), each["type"]) for each in run.messages]
+    for stream in account.streams:
+        of_stream = [kind for name, kind in kinds if name == stream]
+        assert of_stream.index("ACTIVATE_VERSION") > of_stream.index("RECORD")
+        assert of_stream[-1] == "ACTIVATE_VERSION"
+        versions = {each.get("version") for each in run.messages if each.get("stream") == stream}
+        assert len(versions - {None}) == 1
+
+
+def test_actions_that_were_not_read_whole_activate_no_version(account: Pipeline) -> None:
+    impact = account.sandbox
+    impact.spoil([faults.status(401).at("Actions", after=1)])
+    config = impact.settings() | {
+        "start_date": "2026-01-01",
+        "end_date": NOW.isoformat(),
+        "emit_activate_version_messages": True,
+    }
+    run = run_inside(config, catalog=catalog("actions", replication_method="FULL_TABLE"))
+    assert run.exit_code == 1
+    assert activated(run) == set()
+
+
+# -- smaller troubles ----------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="Catch-up asks for items of every action."
+)
+def test_items_of_actions_before_start_date_are_not_asked_for(sandbox: SandboxFactory) -> None:
+    impact = sandbox(at=NOW, seed="before", actions_per_day=10, **SWITCHES)
+    since = NOW - timedelta(days=4)
+    pipe = pipeline(impact, "action_items", start_date=since.isoformat())
+    assert pipe.run().exit_code == 0
+    impact.advance(86_400)
+    assert pipe.run().exit_code == 0
+    happened = {
+        row["Id"]: datetime.fromisoformat(row["EventDate"])
+        for row in impact.world.actions(impact.at)
+    }
+    asked = [seen.path.split("/")[-2] for seen in impact.requests if seen.path.endswith("/Items")]
+    assert asked
+    assert [action_id for action_id in asked if happened[action_id] < since] == []
+    assert pipe.wrong_items() == set()
+
+
+DAY = {"replication_key_value": "2026-06-28"}
+MOMENT = {"replication_key_value": "2026-06-28T00:00:00Z"}
+ODD_BOOKMARKS_OF_THE_FIRST: list[tuple[str, Any]] = [
+    ("actions", {"replication_key_value": 5}),
+    ("actions", {"replication_key_value": ["2026-06-28"]}),
+    ("actions", {"replication_key_value": {"x": {"y": [1]}}}),
+    ("actions", MOMENT | {"history_since": 5}),
+    ("actions", MOMENT | {"history_since": ["2026-06-01"]}),
+]
+ODD_BOOKMARKS: list[tuple[str, Any]] = [
+    ("action_updates", {"replication_key_value": 5}),
+    ("action_updates", MOMENT | {"history_since": ["2026-06-01"]}),
+    ("actions", MOMENT | {"campaign_ids": 7}),
+    ("actions", MOMENT | {"campaign_ids": [["2001"]]}),
+    ("action_updates", MOMENT | {"history_since": "2026-13-01"}),
+    ("action_items", MOMENT | {"recent": 3}),
+    ("action_items", MOMENT | {"recent": [["x"]]}),
+    ("action_items", MOMENT | {"recent": {"2001.1.1": ["x"]}}),
+    ("action_items", MOMENT | {"history_last_id": 5}),
+    ("click_exports", DAY | {"exports_asked": [1]}),
+    ("click_exports", DAY | {"exports_asked": {"2026-06-30": "many"}}),
+    ("click_exports", DAY | {"jobs": 5}),
+    ("click_exports", DAY | {"jobs": {"2026-06-29": {"id": "x", "requested": 5}}}),
+    ("click_exports", DAY | {"jobs": {"2026-06-29": {"id": ["x"], "requested": "2026-06-29"}}}),
+    ("click_exports", DAY | {"missing_days": [5]}),
+    ("clicks", DAY | {"missing_days": {"x": []}}),
+    ("daily_clicks", DAY | {"history_since": [[]]}),
+]
+
+
+looked_at_late = pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="State is looked at when its stream's turn comes."
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "bookmark"),
+    [
+        *ODD_BOOKMARKS_OF_THE_FIRST,
+        *(pytest.param(*odd, marks=looked_at_late) for odd in ODD_BOOKMARKS),
+    ],
+    ids=str,
+)
+def test_an_odd_state_ends_in_one_message_before_any_request(
+    account: Pipeline, stream: str, bookmark: Any
+) -> None:
+    account.state = {"bookmarks": {stream: bookmark}}
+    run = account.run()
+    assert run.exit_code == 1
+    assert not account.sandbox.requests
+    (message,) = errors(run)
+    assert "State: " in message
+    assert stream in message
+    assert "Traceback" not in run.stderr
+
+
+def test_bookmarks_of_streams_that_nobody_knows_are_no_trouble(account: Pipeline) -> None:
+    account.state = {"bookmarks": {"invoices": {"replication_key_value": "2026-06-28"}}}
+    assert account.run().exit_code == 0
+    assert account.not_whole() == set()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="Only ValueError is looked for.")
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
+def test_a_file_that_nests_too_deeply_is_one_message(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text('{"bookmarks":' * 20_000 + "1" + "}" * 20_000)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"account_sid": "IRx", "auth_token": "t"}))
+    done = subprocess.run(
+        [COMMAND, "--config", config, option, path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert option in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "defect" not in done.stderr
