@@ -13,9 +13,10 @@ from impact_sandbox import faults
 from impact_sandbox.switches import SCOPES
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.api.client import AccessDenied, ImpactClient
+from tap_impact.api.client import ImpactClient
 from tap_impact.api.export_files import rows
 from tap_impact.api.exports import DownloadDenied, Export, Exports, Ledger
+from tap_impact.errors import AccessDenied
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:

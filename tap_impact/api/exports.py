@@ -23,10 +23,10 @@ import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.api.client import AccessDenied, NotFound, RateLimited
 from tap_impact.api.export_files import BLOCK, file_format
 from tap_impact.api.pages import decode
 from tap_impact.api.rate_limit import number
+from tap_impact.errors import AccessDenied, NotFound, RateLimited
 from tap_impact.progress.click_days import last_day_over
 from tap_impact.records.fields import is_blank
 from tap_impact.records.instants import iso, parse_instant, zoned

@@ -6,7 +6,8 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tap_impact.api.client import MAX_PAGES, TooManyPages
+from tap_impact.api.client import MAX_PAGES
+from tap_impact.errors import TooManyPages
 from tap_impact.progress.windows import WIDEST, Window
 from tap_impact.streams.actions import HAPPENED, Actions
 from tap_impact.streams.base import DatedStream, ImpactStream

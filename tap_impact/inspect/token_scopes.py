@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_impact.api.client import AccessDenied, NotFound, RateLimited, WrongCredentials
+from tap_impact.errors import AccessDenied, NotFound, RateLimited, WrongCredentials
 from tap_impact.records.fields import listed
 from tap_impact.streams.base import LIST_PAGE_SIZE, ImpactStream, Need, Scope
 
@@ -128,7 +128,7 @@ def report(tap: TapImpact) -> bool:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         click.echo("  ".join((*padded, last)))
     click.echo()
-    for endpoints, left, limit, seconds in tap.client.pace.left():
+    for endpoints, left, limit, seconds in tap.client.rate_limiter.left():
         names = ", ".join(name or "account" for name in endpoints)
         click.echo(f"{left} of {limit} requests are left for {seconds / 60:.0f} min ({names}).")
     lacking = [str(finding.scope) for finding in found if finding.stops_a_run]

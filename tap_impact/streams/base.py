@@ -15,7 +15,8 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_impact.api.client import MAX_PAGES, AccessDenied, NotFound, TooManyPages
+from tap_impact.api.client import MAX_PAGES
+from tap_impact.errors import AccessDenied, NotFound, TooManyPages
 from tap_impact.progress.coverage import Coverage, Purpose, Step
 from tap_impact.progress.windows import NARROWEST, Window, newest_first
 from tap_impact.records.fields import (

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_impact.api.client import AccessDenied
     from tap_impact.api.exports import Export
+    from tap_impact.errors import AccessDenied
 
 # Of a job's form, but the id of none.
 NO_JOB = "00000000-0000-0000-0000-000000000000"

@@ -15,7 +15,7 @@ from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_impact.api.client import AccessDenied, NotFound
+from tap_impact.errors import AccessDenied, NotFound
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
 from tap_impact.records.fields import (
