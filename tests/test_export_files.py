@@ -16,7 +16,8 @@ from impact_sandbox.files import click_file
 from impact_sandbox.switches import CHOICES, Switches
 
 from tap_impact.api import export_files
-from tap_impact.api.export_files import UnreadableFile, rows
+from tap_impact.api.export_files import rows
+from tap_impact.errors import UnreadableFile
 from tap_impact.streams.clicks import Clicks
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def of_clicks(stream: ClickExports) -> str:
     _, _, days = stream.days_left()
     a_day = stream.settings.click_exports_per_day
     ledger = stream.ledger()
-    new = [day for day in days if day not in ledger.jobs]
+    new = [day for day in days if day.isoformat() not in ledger.jobs]
     now = min(len(new), max(a_day - ledger.asked, 0))
     later = ceil((len(new) - now) / a_day)
     adopted = len(days) - len(new)

@@ -21,10 +21,11 @@ from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_impact.api.export_files import UnreadableFile, file_format, rows
-from tap_impact.api.exports import DownloadDenied, Exports, Ledger
+from tap_impact.api.export_files import file_format, rows
+from tap_impact.api.exports import ExportQuery, Exports, Ledger
 from tap_impact.api.pages import decode
-from tap_impact.progress.click_days import Days, days_to_load, last_day_over
+from tap_impact.errors import DownloadDenied, UnreadableFile
+from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 from tap_impact.records.columns import ROWS_AT_ONCE, to_json
 from tap_impact.records.fields import (
     RecordMap,
@@ -93,7 +94,7 @@ class ReadExport:
     def __init__(self, export: Export, clicks: Clicks) -> None:
         """Read nothing yet."""
         self.export = export
-        self.day = export.day.isoformat()
+        self.day = export.key
         self._clicks = clicks
         self._figures: dict[tuple[str, str], Figures] | None = None
 
@@ -105,8 +106,10 @@ class ReadExport:
         """
         alike = Counter[tuple[bytes, ...]]()
         left = rows(self.export.file.content)
+        read = 0
         try:
             while some := [*islice(left, ROWS_AT_ONCE)]:
+                read += len(some)
                 columns = self._clicks.columns(some)
                 alike.update(zip(*(columns[name] for name in FIGURED), strict=True))
                 yield some, columns
@@ -115,6 +118,7 @@ class ReadExport:
                 f"clicks: the export of {self.day} cannot be read: {error}. State is safe: the "
                 "next run downloads it again."
             ) from None
+        self.export.check_rows(read)
         figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
         for values, count in alike.items():
             campaign_id, ad_id, unique, payout = map(decode, values)
@@ -222,7 +226,9 @@ class ClickExports(ClickStream):
         served = [each for each in (self, *self.children) if each.selected]
         ledger = self.ledger()
         # A run that plays the past leaves the jobs of later days alone.
-        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days or day > last}
+        keys = {day.isoformat() for day in days}
+        known = ledger.jobs.keys() | ledger.failures.keys()
+        ledger.keep(key for key in known if key in keys or key > last.isoformat())
 
         def keep() -> None:
             self.stream_state.update(ledger.bookmark())
@@ -233,29 +239,28 @@ class ClickExports(ClickStream):
             self.client,
             ledger,
             keep,
-            now=self.settings.clock,
-            zone=self.settings.zone,
             most_per_day=self.settings.click_exports_per_day,
             patience_seconds=self.settings.export_wait_seconds,
             logger=self.logger,
         )
         clicks = next(child for child in self.children if isinstance(child, Clicks))
         left = {*days}
-        for export in exports.arriving(days):
+        for export in exports.arriving(map(self._query, days)):
+            day = date.fromisoformat(export.key)
             try:
                 record = self._load(export, clicks, start)
             except FatalAPIError as error:
-                exports.fail(export.day, error)
+                exports.fail(export.key, error)
                 continue
             yield record
-            left.discard(export.day)
+            left.discard(day)
             for each in served:
-                each.hold(export.day, start)
-            ledger.jobs.pop(export.day, None)
+                each.hold(day, start)
+            ledger.loaded(export.key)
             keep()
             self.logger.info(
                 "Clicks of %s: %d, of which %d unique. Exports left today: %d. Days left: %d.",
-                export.day,
+                day,
                 record["rows"],
                 record["unique_rows"],
                 exports.left_today,
@@ -265,14 +270,24 @@ class ClickExports(ClickStream):
             self.logger.info("Clicks are complete from %s to %s.", start, last)
         else:
             self.logger.info(
-                "Clicks: %d days left, %s to %s%s.",
+                "Clicks: %d days left, %s to %s%s%s.",
                 len(left),
                 min(left),
                 max(left),
                 f": {exports.refusal}" if exports.refusal else "",
+                f". Cannot be had: {ledger.failing()}" if ledger.failures else "",
             )
         if exports.trouble:
             raise exports.trouble
+
+    def _query(self, day: date) -> ExportQuery:
+        return ExportQuery(
+            key=day.isoformat(),
+            title=f"Clicks of {day}",
+            path="/ClickExport",
+            query={"Date": day.isoformat(), "ResultFormat": "JSON"},
+            complete_at=complete_at(day, self.settings.zone),
+        )
 
     def _load(self, export: Export, clicks: Clicks, start: date) -> Record:
         """Let the other streams write their rows of an export; return this stream's own.
@@ -284,7 +299,7 @@ class ClickExports(ClickStream):
             read = ReadExport(export, clicks)
             for child in self.children:
                 held = child.held(start)
-                if child.selected and not (held and export.day in held):
+                if child.selected and not (held and date.fromisoformat(export.key) in held):
                     child.load(read)
             return self._record(read)
 
