@@ -193,6 +193,8 @@ INSTANTS = [
 ]
 SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
 CURRENCY = re.compile("[A-Z]{3}")
+# A shorter one is a placeholder, and may be part of any word.
+SHORTEST_SECRET = 8
 SECRET_CHARACTERS = {
     "account_sid": (re.compile("[A-Za-z0-9._-]+"), "SID"),
     "auth_token": (re.compile("[!-~]+"), "token"),
@@ -254,16 +256,25 @@ def problems(config: dict[str, Any]) -> list[str]:
 
     No secret's value is in them.
     """
-    return [
-        *dict.fromkeys(
-            [
-                *schema_problems(config),
-                *meaning_problems(config),
-                *batch_problems(config),
-                *connection_problems(config),
-            ]
-        )
+    found = [
+        *schema_problems(config),
+        *meaning_problems(config),
+        *batch_problems(config),
+        *connection_problems(config),
     ]
+    return [*dict.fromkeys(without_secrets(sentence, config) for sentence in found)]
+
+
+def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:
+    """A sentence without a secret that was pasted into another setting."""
+    for name in SECRETS:
+        value = config.get(name)
+        if isinstance(value, str) and value:
+            shown = f"(the value of {name})"
+            sentence = sentence.replace(repr(value), shown)
+            if len(value) >= SHORTEST_SECRET:
+                sentence = sentence.replace(repr(value)[1:-1], shown).replace(value, shown)
+    return sentence
 
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:

@@ -290,20 +290,20 @@ def is_empty_answer(content: bytes) -> bool:
         document = decode(content) if content.strip() else None
     except NOT_JSON:
         return False
+    if is_empty(document):
+        return True
     if isinstance(document, dict) and is_row(document):
         return False
-    if not is_empty(document):
-        raise UnreadableFile("it holds no list of rows")
-    return True
+    raise UnreadableFile("it holds no list of rows")
 
 
 def is_empty(value: Any) -> bool:
-    """Whether nothing is in a value but what stands around a list."""
-    if isinstance(value, dict):
-        return all(
-            key.startswith("@") or key == "Status" or is_empty(each) for key, each in value.items()
-        )
-    return value == [] or is_blank(value)
+    """Whether a value is a list without rows, with what stands around it."""
+    if not isinstance(value, dict):
+        return value == [] or is_blank(value)
+    parts = [each for key, each in value.items() if not key.startswith("@")]
+    lists = [each for each in parts if isinstance(each, list | dict)]
+    return NOT_OF_AN_ENVELOPE.isdisjoint(value) and all(map(is_empty, lists or parts))
 
 
 def mappings(items: Any) -> Iterator[Row]:
