@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalSyncError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_impact.api.addresses import is_safe
 from tap_impact.progress.windows import REACH
 from tap_impact.records.instants import iso, parse_instant
 
@@ -195,6 +194,8 @@ INSTANTS = [
 ]
 SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
 CURRENCY = re.compile("[A-Z]{3}")
+# A shorter one is a placeholder, and may be part of any word.
+SHORTEST_SECRET = 8
 SECRET_CHARACTERS = {
     "account_sid": (re.compile("[A-Za-z0-9._-]+"), "SID"),
     "auth_token": (re.compile("[!-~]+"), "token"),
@@ -211,7 +212,7 @@ class Settings(NamedTuple):
     reach: datetime
     """The oldest instant that the API can be asked for."""
     clock: datetime
-    """What time it is at impact.com. A sandbox plays at `now`."""
+    """impact.com's present when the run began."""
     label: str | None
     currency: str | None
     campaign_ids: tuple[str, ...]
@@ -225,13 +226,11 @@ class Settings(NamedTuple):
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, clock: datetime) -> Settings:
-        """Read a config that `problems` found nothing wrong with; `clock` is the run's start."""
+        """Read a config that `problems` found nothing wrong with; `clock` is impact.com's now."""
         end = config.get("end_date")
         # A bookmark in the future would hide what happens until then.
         clock = clock.replace(microsecond=0)
         now = min(parse_instant(end).replace(microsecond=0) if end else clock, clock)
-        if is_this_machine(urlsplit(config["api_url"]).hostname):
-            clock = now
         reach = clock - REACH
         start = config.get("start_date")
         click_start = config.get("click_start_date")
@@ -271,16 +270,25 @@ def problems(config: dict[str, Any]) -> list[str]:
 
     No secret's value is in them.
     """
-    return [
-        *dict.fromkeys(
-            [
-                *schema_problems(config),
-                *meaning_problems(config),
-                *batch_problems(config),
-                *connection_problems(config),
-            ]
-        )
+    found = [
+        *schema_problems(config),
+        *meaning_problems(config),
+        *batch_problems(config),
+        *connection_problems(config),
     ]
+    return [*dict.fromkeys(without_secrets(sentence, config) for sentence in found)]
+
+
+def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:
+    """A sentence without a secret that was pasted into another setting."""
+    for name in SECRETS:
+        value = config.get(name)
+        if isinstance(value, str) and value:
+            shown = f"(the value of {name})"
+            sentence = sentence.replace(repr(value), shown)
+            if len(value) >= SHORTEST_SECRET:
+                sentence = sentence.replace(repr(value)[1:-1], shown).replace(value, shown)
+    return sentence
 
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -355,22 +363,3 @@ def is_zone(name: str) -> bool:
     except (OSError, ValueError, ZoneInfoNotFoundError):
         return False
     return True
-
-
-def is_safe(api_url: str) -> bool:
-    """Whether credentials may be sent there: over https, or to this very machine."""
-    try:
-        parts = urlsplit(api_url)
-    except ValueError:
-        return False
-    if parts.scheme == "https":
-        return bool(parts.hostname)
-    return parts.scheme == "http" and is_this_machine(parts.hostname)
-
-
-def is_this_machine(host: str | None) -> bool:
-    """Whether a host is a loopback address."""
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"

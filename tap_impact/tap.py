@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +21,8 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_impact.api.client import AccessDenied, ImpactClient, NotFound
+from tap_impact.api.client import ImpactClient
+from tap_impact.errors import AccessDenied, NotFound
 from tap_impact.records.instants import iso, parse_instant
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.singer import sdk_internals
@@ -104,7 +104,7 @@ class TapImpact(ImpactTap):
     @override
     def settings(self) -> Settings:
         """What the config means for this run."""
-        settings = Settings.of(self.config, clock=datetime.now(UTC))
+        settings = Settings.of(self.config, clock=self.client.now())
         start = self.config.get("start_date")
         if start and parse_instant(start) < settings.reach:
             self.logger.warning(

@@ -72,7 +72,7 @@ def report(tap: ImpactTap) -> bool:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         click.echo("  ".join((*padded, last)))
     click.echo()
-    for endpoints, left, limit, seconds in tap.client.pace.left():
+    for endpoints, left, limit, seconds in tap.client.rate_limiter.left():
         names = ", ".join(name or "account" for name in endpoints)
         click.echo(f"{left} of {limit} requests are left for {seconds / 60:.0f} min ({names}).")
     lacking = [str(finding.scope) for finding in found if finding.stops_a_run]

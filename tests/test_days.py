@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact.progress.click_days import Days, days_to_load, last_day_over
+from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 
 FIRST = date(2026, 1, 1)
 days = st.integers(0, 40).map(lambda number: FIRST + timedelta(days=number))
@@ -85,3 +85,18 @@ def test_the_last_day_ended_two_hours_ago_and_the_next_did_not(now: datetime, na
 @given(moments, zones)
 def test_a_day_that_is_over_everywhere_is_over_in_each_zone(now: datetime, name: str) -> None:
     assert last_day_over(now, None) <= last_day_over(now, ZoneInfo(name))
+
+
+@given(
+    day=st.dates(date(2020, 1, 1), date(2035, 1, 1)),
+    name=st.sampled_from([None, "America/Los_Angeles", "Asia/Kolkata", "Pacific/Auckland", "UTC"]),
+    seconds=st.integers(-200_000, 200_000),
+)
+def test_a_day_is_complete_when_it_is_one_of_those_that_are_over(
+    day: date, name: str | None, seconds: int
+) -> None:
+    zone = ZoneInfo(name) if name else None
+    complete = complete_at(day, zone)
+    for offset in (-1, 0, seconds):
+        now = complete + timedelta(seconds=offset)
+        assert (last_day_over(now, zone) >= day) == (now >= complete)

@@ -16,7 +16,9 @@ from impact_sandbox.files import click_file
 from impact_sandbox.switches import CHOICES, Switches
 
 from tap_impact.api import export_files
-from tap_impact.api.export_files import UnreadableFile, rows
+from tap_impact.api.export_files import rows
+from tap_impact.api.pages import decode
+from tap_impact.errors import UnreadableFile
 from tap_impact.streams.clicks import CLICK
 
 if TYPE_CHECKING:
@@ -44,6 +46,13 @@ def read(content: bytes | str) -> list[dict[str, Any]]:
 SHAPES: dict[str, Callable[[list[Any]], str]] = {
     "list": json.dumps,
     "object": lambda rows: json.dumps({"Clicks": rows}),
+    "with a status": lambda rows: json.dumps({"Status": "OK", "Clicks": rows}),
+    "with an id": lambda rows: json.dumps({"Id": "x", "Clicks": rows}),
+    "with errors": lambda rows: json.dumps(
+        {"Errors": [{"M": ["]", "{"]}] if rows else [], "Clicks": rows}
+    ),
+    "with no errors": lambda rows: json.dumps({"Errors": [], "Clicks": rows}),
+    "each wrapped": lambda rows: json.dumps({"Clicks": [{"Click": row} for row in rows]}),
     "with page keys": lambda rows: json.dumps({"@total": "9", "Rows": rows, "@x": [{}, {}]}),
     "wrapped twice": lambda rows: json.dumps({"Clicks": {"Click": rows}}),
     "pretty": lambda rows: json.dumps({"Clicks": rows}, indent=1),
@@ -96,6 +105,10 @@ def test_the_sandbox_writes_the_same_clicks_in_each_shape(sandbox: SandboxFactor
         '{"Clicks":null}',
         '{"@total":"0","@nextpageuri":""}',
         '"Id","EventDate"\r\n',
+        '{"Status":"OK","Clicks":[]}',
+        '{"Clicks":[],"Errors":[]}',
+        '{"Clicks":{"Click":[]}}',
+        json.dumps({"Clicks": []}, indent=1),
     ],
 )
 def test_a_day_without_clicks(content: str) -> None:
@@ -112,6 +125,11 @@ def test_a_day_without_clicks(content: str) -> None:
         pytest.param(json.dumps([ROW, 7]), id="no row"),
         pytest.param(json.dumps({"Message": "no"}), id="no list"),
         pytest.param(json.dumps({"Clicks": {"a": 1}}), id="another object"),
+        pytest.param(json.dumps({"Clicks": [{"a": 1}]}), id="no known field"),
+        pytest.param(json.dumps({"Clicks": [ROW, {"a": 1}]}), id="no known field in one row"),
+        pytest.param(json.dumps({"Errors": [{"Message": "no"}], "Clicks": []}), id="errors"),
+        pytest.param('{"Clicks":[' + '{"EventDate":' * 5000, id="nested too deeply"),
+        pytest.param("[" * 100_000, id="lists nested too deeply"),
         pytest.param(json.dumps(ROW) + "\n" + json.dumps(ROW)[:-4], id="line cut"),
         pytest.param('"Id","EventDate"\r\n"a"\r\n', id="narrow line"),
         pytest.param('"Id","EventDate"\r\n"a","b', id="quote that does not end"),
@@ -140,3 +158,40 @@ def test_nothing_of_a_nested_part_is_dropped() -> None:
 def test_numbers_keep_their_digits() -> None:
     (row,) = read('[{"EventDate":"x","Payout":0.100000000000000000001}]')
     assert row["Payout"] == Decimal("0.100000000000000000001")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param('{"EventDate":"x","AdName":"\\q"}', id="one bad row"),
+        pytest.param('{"EventDate":"x","AdName":[{},{},{', id="a row that never ends"),
+        pytest.param('{"EventDate":"x","AdName":"', id="a text that ends elsewhere"),
+    ],
+)
+def test_a_row_that_cannot_be_decoded_costs_linear_time(bad: str) -> None:
+    row = json.dumps(ROW | {"BrandRelated": [{"Keyword": "a"}, {"Keyword": "b"}]})
+    looked_at = []
+
+    def counted(content: bytes) -> Any:
+        looked_at.append(len(content))
+        return decode(content)
+
+    with (
+        patch.object(export_files, "BLOCK", 1 << 12),
+        patch.object(export_files, "decode", counted),
+    ):
+        for size in (250, 1000):
+            with pytest.raises(UnreadableFile):
+                read('{"Clicks":[' + ",".join([row, bad, *[row] * size]) + "]}")
+            looked_at.append(0)
+    first, second = (sum(group) for group in groups(looked_at))
+    assert second < 8 * first
+
+
+def groups(numbers: list[int]) -> list[list[int]]:
+    found: list[list[int]] = [[]]
+    for number in numbers:
+        found[-1].append(number)
+        if not number:
+            found.append([])
+    return found[:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
@@ -9,26 +10,45 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from impact_sandbox import faults
+from impact_sandbox.exchange import Answer
+from impact_sandbox.faults import ALWAYS
 from impact_sandbox.switches import SCOPES
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.api.client import AccessDenied, ImpactClient
+from tap_impact.api.client import ImpactClient
 from tap_impact.api.export_files import rows
-from tap_impact.api.exports import DownloadDenied, Export, Exports, Ledger
+from tap_impact.api.exports import Export, ExportQuery, Exports, Failure, Job, Ledger
+from tap_impact.errors import AccessDenied, DownloadDenied
+from tap_impact.progress.click_days import complete_at
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from impact_sandbox.faults import Fault
-    from impact_sandbox.server import Sandbox
+    from impact_sandbox.server import Sandbox, SeenRequest
 
     from tests.conftest import SandboxFactory
+
+
+def query(day: date, sandbox: Sandbox) -> ExportQuery:
+    return ExportQuery(
+        key=day.isoformat(),
+        title=f"Clicks of {day}",
+        path="/ClickExport",
+        query={"Date": day.isoformat(), "ResultFormat": "JSON"},
+        complete_at=complete_at(day, sandbox.world.zone),
+    )
+
 
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
 DAYS = [date(2026, 6, 29) - timedelta(days=number) for number in range(4)]
 ONE = DAYS[:1]
+INSTANTS = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+DATES = ("CreatedDate", "StartedDate", "CompletedDate", "LastProgressUpdateDate")
 
 
 class Traveller:
@@ -50,7 +70,6 @@ class Traveller:
 
     def run(self, days: list[date], *, most: int = 10, patience: float = 900) -> list[date]:
         """The days of a run that came whole; those that came are taken out of the ledger."""
-        self.sandbox.requests.clear()
         client = ImpactClient(
             **self.sandbox.settings(),
             api_version=16,
@@ -60,29 +79,42 @@ class Traveller:
             logger=logging.getLogger("test"),
             sleep=self.sleep,
             clock=time.monotonic,
+            machine=lambda: self.sandbox.at,
         )
+        client.now()
+        self.sandbox.requests.clear()
         self.exports = Exports(
             client,
             self.ledger,
             self.keep,
-            now=self.sandbox.at,
-            zone=self.sandbox.world.zone,
             most_per_day=most,
             patience_seconds=patience,
             logger=logging.getLogger("test"),
         )
         came = []
-        for export in self.exports.arriving(days):
-            self.check(export)
-            self.ledger.jobs.pop(export.day, None)
-            came.append(export.day)
+        for export in self.exports.arriving(query(day, self.sandbox) for day in days):
+            try:
+                self.check(export)
+            except FatalAPIError as error:
+                self.exports.fail(export.key, error)
+                continue
+            self.ledger.loaded(export.key)
+            came.append(date.fromisoformat(export.key))
         return came
+
+    def next_run(self, days: list[date], *, after: timedelta = timedelta()) -> list[date]:
+        """The same in a process of its own, later."""
+        self.sandbox.advance(after.total_seconds())
+        state = json.loads(json.dumps(self.ledger.bookmark()))
+        self.ledger = Ledger.of_bookmark(state, today=self.sandbox.at.date())
+        return self.run(days)
 
     def check(self, export: Export) -> None:
         with export.file.content as content:
             ids = [row["Id"] for row in rows(content)]
             assert export.file.size == content.seek(0, 2)
-        truth = self.sandbox.world.clicks(export.day, self.sandbox.at)
+        export.check_rows(len(ids))
+        truth = self.sandbox.world.clicks(date.fromisoformat(export.key), self.sandbox.at)
         assert ids == [row["Id"] for row in truth]
 
     @property
@@ -122,7 +154,12 @@ def test_an_id_is_kept_before_anything_else_is_asked(travel: Any) -> None:
     with_jobs = {kept["requests"]: len(kept["jobs"]) for kept in run.kept}
     assert [with_jobs[number] for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
     # A request is counted before it is sent, for it may be counted there without an answer.
-    assert run.kept[0] == {"requests": 0, "jobs": {}, "exports_asked": {"2026-06-30": 1}}
+    assert run.kept[0] == {
+        "requests": 0,
+        "jobs": {},
+        "failures": {},
+        "exports_asked": {"2026-06-30": 1},
+    }
 
 
 @pytest.mark.parametrize(
@@ -220,12 +257,12 @@ def test_a_request_that_may_have_queued_is_not_repeated(
     travel: Any, fault: Fault, error: type[Exception]
 ) -> None:
     run = travel(fault.at("ClickExport", after=1))
-    assert run.run(DAYS) == DAYS[:1]
+    assert run.run(DAYS) == [DAYS[0], *DAYS[2:]]
     assert isinstance(run.exports.trouble, error)
-    assert run.asked["export"] == 2
-    assert run.exports.left_today == 8
+    assert run.asked["export"] == 4
+    assert run.exports.left_today == 6
     # The same parameters are the same job, so the next run loses nothing but a request.
-    assert run.run(DAYS[1:]) == DAYS[1:]
+    assert run.next_run(DAYS[1:2]) == DAYS[1:2]
     assert run.exports.trouble is None
 
 
@@ -233,7 +270,7 @@ def test_a_job_that_outlives_the_wait_is_taken_over(travel: Any) -> None:
     run = travel(job_seconds=5000)
     assert run.run(DAYS) == []
     assert 900 <= sum(run.pauses) <= 960
-    assert run.ledger.jobs.keys() == {*DAYS}
+    assert run.ledger.jobs.keys() == {*map(str, DAYS)}
     run.ledger = Ledger.of_bookmark(run.ledger.bookmark(), today=run.sandbox.at.date())
     run.sandbox.advance(5000)
     assert run.run(DAYS) == DAYS
@@ -245,7 +282,7 @@ def test_one_that_never_ends_holds_no_other_up(travel: Any) -> None:
     run.run(ONE, patience=10)
     run.sandbox.switch(job_life=["COMPLETED"])
     assert run.run(DAYS, patience=10) == DAYS[1:]
-    assert [*run.ledger.jobs] == ONE
+    assert [*run.ledger.jobs] == [str(ONE[0])]
 
 
 def test_a_failure_is_replayed_once_in_a_run_and_never_asked_for_again(
@@ -266,7 +303,7 @@ def test_a_failure_that_cannot_be_replayed_is_reported(
     run = travel(job_life=["QUEUED", "FAILED"], scopes=SCOPES - {"Replay job"})
     assert run.run(ONE) == []
     assert "cannot be replayed (the token lacks Jobs Management > Replay job)" in caplog.text
-    assert [*run.ledger.jobs] == ONE
+    assert [*run.ledger.jobs] == [str(ONE[0])]
 
 
 @pytest.mark.parametrize("code", [404, 429, 500])
@@ -278,14 +315,21 @@ def test_a_replay_that_fails_keeps_no_other_day_from_loading(travel: Any, code: 
         faults.status(code).at("Jobs", after=1),
     )
     assert run.run(DAYS) == DAYS[1:]
-    assert [*run.ledger.jobs] == DAYS[:1]
+    assert [*run.ledger.jobs] == [str(DAYS[0])]
 
 
-def test_a_job_that_impact_com_has_forgotten_is_asked_for_anew(travel: Any) -> None:
-    run = travel(faults.status(404).at("Jobs"))
-    assert run.run(ONE) == []
+@pytest.mark.parametrize("code", [404, 410])
+def test_a_job_that_impact_com_has_forgotten_is_asked_for_anew(travel: Any, code: int) -> None:
+    run = travel(job_life=["QUEUED", "RUNNING"])
+    assert run.run(ONE, patience=10) == []
+    run.sandbox.spoil([faults.status(code).at("Jobs", times=ALWAYS)])
+    assert run.next_run(ONE, after=timedelta(hours=1)) == []
     assert not run.ledger.jobs
-    assert run.run(ONE) == ONE
+    assert run.asked["export"] == 0
+    run.sandbox.spoil([])
+    run.sandbox.switch(job_life=["COMPLETED"])
+    run.sandbox.jobs._jobs.clear()  # noqa: SLF001 - as after ninety days
+    assert run.next_run(ONE) == ONE
     assert run.asked["export"] == 1
 
 
@@ -327,7 +371,7 @@ def test_an_empty_file_is_believed_when_it_comes_twice(travel: Any) -> None:
     assert run.asked["Download"] == 2
     run.sandbox.spoil([faults.empty().at("files", times=9)])
     assert run.run(ONE) == []
-    assert "empty file, though" in str(run.exports.trouble)
+    assert "has 0 rows, though" in str(run.exports.trouble)
 
 
 def test_no_credentials_are_sent_to_an_open_line(travel: Any) -> None:
@@ -356,7 +400,7 @@ def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:
 
 def test_what_was_exported_too_early_is_not_taken_while_its_replay_is_slow(travel: Any) -> None:
     run = travel(job_life=["COMPLETED"], replay_life=["QUEUED", "COMPLETED"])
-    early = {"Status": "COMPLETED", "CompletedDate": "2026-06-29T20:00:00-07:00"}
+    early = dict.fromkeys(DATES, "2026-06-29T20:00:00-07:00") | {"Status": "COMPLETED"}
     stale = faults.Fault("the result from before", edits=lambda job: {**job, **early})
     # It is seen, replayed, and for two looks more nothing seems to have happened.
     run.sandbox.spoil([stale.at("Jobs", times=1), stale.at("Jobs", after=2, times=2)])
@@ -375,3 +419,208 @@ def test_no_credentials_of_the_user_are_sent_to_the_host_of_files(
     assert run.run(ONE) == ONE
     assert [request.authorized for request in run.sandbox.file_requests] == [False]
     assert all(request.authorized for request in run.sandbox.requests)
+
+
+# -- one bad export --------------------------------------------------------------------------------
+
+
+def of_day(day: date, fault: Fault) -> Any:
+    """The same fault whenever that day is asked for."""
+
+    class OfDay:
+        def strike(self, seen: SeenRequest) -> Fault | None:
+            return fault if seen.query.get("Date") == str(day) else None
+
+    return OfDay()
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.status(500), faults.status(400), faults.empty(), faults.html()]
+)
+def test_a_day_that_is_always_refused_keeps_no_other_and_is_asked_ever_more_rarely(
+    travel: Any, fault: Fault
+) -> None:
+    run = travel()
+    run.sandbox.spoil(of_day(DAYS[1], fault))
+    assert run.run(DAYS) == [DAYS[0], *DAYS[2:]]
+    asked = 1
+    for _ in range(24 * 14):
+        assert run.next_run(DAYS[1:2], after=timedelta(hours=1)) == []
+        asked += run.asked["export"]
+    assert 6 <= asked <= 8
+    assert str(DAYS[1]) in run.ledger.failing()
+    run.sandbox.spoil([])
+    assert run.next_run(DAYS[1:2], after=timedelta(days=7)) == DAYS[1:2]
+    assert run.ledger.failing() == ""
+
+
+def test_one_that_failed_is_asked_for_after_the_others(travel: Any) -> None:
+    run = travel()
+    run.sandbox.spoil(of_day(DAYS[0], faults.status(500)))
+    assert run.run(ONE) == []
+    run.sandbox.spoil([])
+    assert run.next_run(DAYS) == DAYS
+    dates = [seen.query["Date"] for seen in run.sandbox.requests if "Date" in seen.query]
+    assert dates == [*map(str, DAYS[1:]), str(DAYS[0])]
+
+
+def test_requests_that_all_fail_do_not_use_the_quota_up(travel: Any) -> None:
+    run = travel(faults.status(503).at("ClickExport", times=ALWAYS))
+    assert run.run(DAYS) == []
+    assert run.asked["export"] == 2
+    assert "in a row failed" in run.exports.refusal
+
+
+def test_a_dead_link_keeps_no_other_day_from_loading_and_is_made_anew(travel: Any) -> None:
+    run = travel()
+    job_of = {}
+
+    class DeadLink:
+        def strike(self, seen: SeenRequest) -> Fault | None:
+            job = run.sandbox.jobs.find(seen.path.removeprefix("/files/"))
+            dead = job and job.day == DAYS[0] and not job.replays
+            job_of.update({job.day: job} if job else {})
+            return faults.status(410) if dead else None
+
+    run.sandbox.spoil(DeadLink())
+    assert run.run(DAYS) == DAYS[1:]
+    assert str(run.exports.trouble).startswith(f"Clicks of {DAYS[0]}: ")
+    assert run.next_run(ONE) == []
+    assert run.next_run(ONE, after=timedelta(hours=1)) == ONE
+    assert run.asked["export"] == 0
+    assert job_of[DAYS[0]].replays == 1
+
+
+def test_a_job_that_is_not_known_everywhere_yet_is_waited_for(travel: Any) -> None:
+    run = travel(faults.status(404).at("Jobs", times=9))
+    assert {*run.run(DAYS)} == {*DAYS}
+    assert run.asked["export"] == len(DAYS)
+
+
+def test_jobs_that_are_unknown_for_a_run_are_kept(travel: Any) -> None:
+    run = travel(faults.status(404).at("Jobs", times=ALWAYS))
+    assert run.run(DAYS) == []
+    assert run.next_run(DAYS, after=timedelta(minutes=10)) == []
+    run.sandbox.spoil([])
+    assert run.next_run(DAYS) == DAYS
+    assert run.asked["export"] == 0
+
+
+def test_a_token_without_the_scope_uses_no_quota_up(travel: Any) -> None:
+    run = travel(scopes=SCOPES - {"Export clicks"})
+    for _ in range(12):
+        with pytest.raises(AccessDenied):
+            run.next_run(DAYS)
+    assert run.exports.left_today == 10
+
+
+def test_what_was_asked_for_before_the_scope_went_is_still_loaded(travel: Any) -> None:
+    run = travel(job_life=["QUEUED", "RUNNING"])
+    run.run(ONE, patience=10)
+    run.sandbox.switch(scopes=SCOPES - {"Export clicks"}, job_life=["COMPLETED"])
+    run.sandbox.jobs.all[0].life = ("COMPLETED",)
+    with pytest.raises(AccessDenied):
+        run.next_run(DAYS)
+    assert not run.ledger.jobs
+
+
+def test_a_job_that_keeps_its_dates_after_a_replay_loads(travel: Any) -> None:
+    """Whether it is seen at work, or is done before anybody looks."""
+    for life in (["QUEUED", "RUNNING", "COMPLETED"], ["COMPLETED"]):
+        run = travel(job_life=["COMPLETED"], replay_life=life)
+        early = dict.fromkeys(DATES, "2026-06-29T20:00:00-07:00")
+        same = faults.Fault("the same dates", edits=lambda job, early=early: {**job, **early})
+        run.sandbox.spoil([same.at("Jobs", times=ALWAYS)])
+        came = run.run(ONE) or run.next_run(ONE) or run.next_run(ONE, after=timedelta(hours=1))
+        assert came == ONE
+        (job,) = run.sandbox.jobs.all
+        assert job.replays == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"Clicks":[]}',
+        b'"Id","EventDate"\r\n',
+        b'"Id","EventDate"\r\n"a","2026-06-29T10:00:00Z"\r\n',
+        b'{"Errors":[],"Clicks":[{"Id":"a","EventDate":"2026-06-29T10:00:00Z"}]}',
+    ],
+)
+def test_fewer_rows_than_impact_com_counts_are_not_believed(travel: Any, content: bytes) -> None:
+    run = travel()
+    whole = run.sandbox.jobs.file
+    run.sandbox.jobs.file = lambda job: whole(job) if job.day != DAYS[0] else iter([content])
+    assert run.run(DAYS) == DAYS[1:]
+    assert "though impact.com counts" in str(run.exports.trouble)
+    run.sandbox.jobs.file = whole
+    assert run.next_run(ONE) == ONE
+    assert run.asked["export"] == 0
+
+
+def test_clicks_that_come_with_a_status_are_clicks(travel: Any) -> None:
+    run = travel()
+    whole = run.sandbox.jobs.file
+    run.sandbox.jobs.file = lambda job: iter(
+        [b'{"Status":"OK",' + b"".join(whole(job)).removeprefix(b"{")]
+    )
+    assert run.run(ONE) == ONE
+
+
+def test_a_byte_that_is_not_utf_8_is_replaced_and_said(
+    travel: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = travel()
+    whole = run.sandbox.jobs.file
+    run.sandbox.jobs.file = lambda job: iter(
+        [b"".join(whole(job)).replace(b'"AdName":"', b'"AdName":"\xff', 1)]
+    )
+    assert run.run(ONE) == ONE
+    assert caplog.text.count("not UTF-8") == 1
+
+
+def test_no_address_that_an_address_leads_to_is_open(travel: Any) -> None:
+    run = travel(
+        faults.Fault(
+            "redirect", Answer(302, b"", {"Location": "http://files.example/x"}, "text/plain")
+        ).at("files")
+    )
+    assert run.run(ONE) == []
+    assert "not https" in str(run.exports.trouble)
+
+
+def test_exports_of_another_kind_live_the_same_life(sandbox: SandboxFactory) -> None:
+    """The class knows paths and keys, and neither clicks nor days."""
+    run = Traveller(sandbox(at=NOW, clicks_per_day=60))
+    one = query(DAYS[0], run.sandbox)._replace(key="report/2026-06", title="Report of June")
+    run.run([])
+    (export,) = run.exports.arriving([one])
+    export.file.content.close()
+    assert export.key == "report/2026-06"
+
+
+@given(
+    jobs=st.dictionaries(st.text(), st.tuples(st.text(), INSTANTS, st.none() | INSTANTS)),
+    failures=st.dictionaries(st.text(), st.tuples(st.integers(1, 99), INSTANTS)),
+    asked=st.integers(0, 10),
+)
+def test_a_ledger_survives_state(jobs: Any, failures: Any, asked: int) -> None:
+    ledger = Ledger(
+        NOW.date(),
+        asked,
+        {key: Job(*job) for key, job in jobs.items()},
+        {key: Failure(*failure) for key, failure in failures.items()},
+    )
+    state = json.loads(json.dumps(ledger.bookmark()))
+    assert Ledger.of_bookmark(state, today=NOW.date()) == ledger
+
+
+@given(failures=st.integers(1, 40))
+def test_the_pauses_between_failures_grow_to_a_week(failures: int) -> None:
+    ledger = Ledger(NOW.date())
+    pauses = []
+    for _ in range(failures):
+        ledger.fail("x", NOW)
+        pauses.append(ledger.failures["x"].not_before - NOW)
+    assert pauses == sorted(pauses)
+    assert pauses[0] == timedelta()
+    assert pauses[-1] <= timedelta(days=7)

@@ -24,7 +24,8 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
-from tap_impact.api.client import ImpactClient, RateLimited
+from tap_impact.api.client import ImpactClient
+from tap_impact.errors import RateLimited
 from tests.inside import run_inside
 from tests.runs import COMMAND, Run, catalog, run_tap
 

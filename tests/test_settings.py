@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tap_impact.progress.windows import REACH
-from tap_impact.settings import Settings, problems
+from tap_impact.settings import SECRETS, SETTINGS, Settings, problems
 
 CLOCK = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 WHOLE = CLOCK.replace(microsecond=0)
@@ -27,10 +27,32 @@ def test_playing_the_past_moves_neither_the_reach_of_the_api_nor_the_day_of_the_
     assert played.start == played.reach
 
 
-def test_a_sandbox_lives_at_the_moment_that_is_played() -> None:
+def test_no_address_moves_the_clock() -> None:
     played = settings(end_date="2026-10-01", api_url="http://127.0.0.1:8080")
-    assert played.clock == played.now
-    assert played.reach == played.now - REACH
+    assert played.clock == WHOLE
+
+
+def test_an_end_in_the_future_is_now() -> None:
+    assert settings(end_date="2999-01-01").now == WHOLE
+
+
+PASTED = "s3cr3t'T0ken"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SETTINGS["properties"] if name not in {*SECRETS, "label"}]
+)
+@pytest.mark.parametrize("value", ["{}", "https://{}@api.impact.com", "x {} x"])
+def test_a_secret_that_was_pasted_elsewhere_is_not_repeated(name: str, value: str) -> None:
+    pasted: Any = value.format(PASTED)
+    found = problems({"account_sid": "IRx", "auth_token": PASTED, name: pasted})
+    assert found or name == "user_agent"
+    assert not any(PASTED in each or repr(PASTED)[1:-1] in each for each in found)
+
+
+def test_one_of_few_characters_is_not_repeated_where_it_stands_alone() -> None:
+    found = problems({"account_sid": "IRx", "auth_token": "i", "page_size": "i"})
+    assert found == ["page_size: (the value of auth_token) is not of type 'integer', 'null'"]
 
 
 def test_history_begins_no_earlier_than_the_api_answers() -> None:

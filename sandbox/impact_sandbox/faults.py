@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from impact_sandbox.exchange import Answer, gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from impact_sandbox.server import SeenRequest
 
@@ -45,6 +45,7 @@ class Fault:
         name: What the sandbox notes in ``requests``.
         answers: Goes back in place of impact.com's answer, which is then never made.
         edits: Changes the JSON of an answer.
+        headers: Go with the answer, in place of its own of these names.
         delivery: How the answer goes over the wire.
         processed: Whether impact.com does what was asked when nothing comes back.
         shift: By how many rows a list has moved up since its first page was read.
@@ -59,6 +60,7 @@ class Fault:
     name: str
     answers: Answer | None = None
     edits: Callable[[Any], Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     delivery: Delivery = Delivery.WHOLE
     processed: bool = True
     shift: int = 0
@@ -78,6 +80,13 @@ class Fault:
     ) -> Fault:
         """Return the same fault for other requests."""
         return replace(self, resource=resource, number=number, after=after, times=times)
+
+    def spoil(self, answer: Answer) -> Answer:
+        """Return the answer that goes back in place of this one."""
+        body = answer.body
+        if self.edits is not None and isinstance(body, dict):
+            body = self.edits(body)
+        return replace(answer, body=body, headers={**answer.headers, **self.headers})
 
 
 class Faults(Protocol):
@@ -246,6 +255,11 @@ def without_list() -> Fault:
 def shifted(rows: int) -> Fault:
     """Let rows above this page vanish (or, if negative, appear) since the first page was read."""
     return Fault(f"shifted by {rows}", shift=rows)
+
+
+def header(name: str, value: str) -> Fault:
+    """Send a header with an answer, in place of its own of this name."""
+    return Fault(f"{name}: {value}", headers={name: value})
 
 
 def later(seconds: float) -> Fault:

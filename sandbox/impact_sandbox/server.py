@@ -7,7 +7,7 @@ import socket
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
@@ -393,15 +393,15 @@ class Handler(BaseHTTPRequestHandler):
             answer = self.server.answer(seen, self.path, sent, fault.shift if fault else 0)
         else:
             answer = Answer(0)
-        if fault is not None and fault.edits is not None and isinstance(answer.body, dict):
-            answer = replace(answer, body=fault.edits(answer.body))
+        if fault is not None:
+            answer = fault.spoil(answer)
         if delivery in {Delivery.RESET, Delivery.HELD}:
             if delivery is Delivery.HELD:
                 sandbox.pause(LONGEST_HOLD)
             self.hang_up()
             return
         seen.status = answer.status
-        headers = dict(answer.headers)
+        headers = {"Date": self.date_time_string()} | dict(answer.headers)
         body: bytes | Iterator[bytes]
         if answer.content_type is None:
             accept = self.headers.get("Accept", "")

@@ -1,7 +1,7 @@
 """One HTTP conversation with impact.com, and what each of its errors means to a person.
 
-The client knows URLs, credentials, the version header, pages, retries and waits. It knows no
-stream, no filter and no field.
+The client knows URLs, credentials, the version header, pages, retries, waits and impact.com's
+clock. It knows no stream, no filter and no field.
 """
 
 from __future__ import annotations
@@ -16,17 +16,33 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 
 import backoff
-import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.api.pages import decode, in_background, page_decoder
-from tap_impact.api.rate_limit import Pace, number, seconds_to_wait
+from tap_impact.api.addresses import is_safe
+from tap_impact.api.clock import ServerClock, machine_clock
+from tap_impact.api.network_errors import explain, is_untrusted
+from tap_impact.api.pages import NOT_JSON, decode, in_background, page_body, page_decoder
+from tap_impact.api.rate_limit import RateLimiter, seconds_to_wait
+from tap_impact.errors import (
+    AccessDenied,
+    NotFound,
+    QueryRefused,
+    RateLimited,
+    TooManyPages,
+    Unreachable,
+    UntrustedHost,
+    WrongCredentials,
+)
 from tap_impact.records.fields import listed
-from tap_impact.settings import is_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    import msgspec
+
+    from tap_impact.api.pages import PageBody
 
 T = TypeVar("T")
 
@@ -39,37 +55,8 @@ SHORTEST_PAUSE = 2
 LONGEST_PAUSE = 60
 SHORTEST_LIMIT_PAUSE = 30
 
-# What a list page without rows may come as, instead of a body.
-EMPTY_PAGE = {"@total": "0"}
-
-
-class AccessDenied(FatalAPIError):
-    """403: the token's scopes, or the account's tier, do not allow this endpoint."""
-
-
-class WrongCredentials(FatalAPIError):
-    """401: impact.com does not know the account SID with this token."""
-
-
-class NotFound(FatalAPIError):
-    """404: impact.com knows no such thing."""
-
-
-class TooManyPages(FatalAPIError):
-    """The query's result is larger than the API hands out: ask for a narrower one."""
-
-
-class RateLimited(FatalAPIError):
-    """429: a limit ran out.
-
-    Attributes:
-        seconds: how long impact.com asks to wait, if it says so.
-    """
-
-    def __init__(self, message: str, seconds: float | None) -> None:
-        """Keep what the headers say beside the message."""
-        super().__init__(message)
-        self.seconds = seconds
+# "302 = redirect to a short-lived signed URL" (Download job); that host may name another.
+MOST_REDIRECTS = 5
 
 
 class Page(NamedTuple):
@@ -97,15 +84,31 @@ class ImpactClient:
         logger: logging.Logger,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        machine: Callable[[], datetime] = machine_clock,
     ) -> None:
-        """Prepare the conversation; nothing is sent yet."""
+        """Prepare the conversation; nothing is sent yet.
+
+        Args:
+            api_url: base of the API, without a path.
+            account_sid: the user of Basic authentication, and part of every path.
+            auth_token: its password.
+            api_version: sent with each request.
+            user_agent: sent with each request.
+            timeout_seconds: how long to wait for an answer to begin, or to go on.
+            rate_limit_wait_seconds: how long one request may wait for limits, in all.
+            logger: where waits and retries are said.
+            sleep: how to wait for some seconds.
+            clock: seconds since whenever.
+            machine: this machine's date and time, in UTC.
+        """
         self.base_url = api_url.rstrip("/")
         self.account_path = f"/Mediapartners/{quote(account_sid, safe='')}"
         self.logger = logger
         self.sleep = sleep
-        self.pace = Pace(
+        self.rate_limiter = RateLimiter(
             longest_wait=rate_limit_wait_seconds, sleep=sleep, clock=clock, logger=logger
         )
+        self._clock = ServerClock(machine, logger)
         self._rate_limit_wait_seconds = rate_limit_wait_seconds
         self._timeout_seconds = timeout_seconds
         self._secrets = {
@@ -129,6 +132,24 @@ class ImpactClient:
         # Its lines, some of them warnings, hold whole URLs, and these the whole SID.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
+    def now(self) -> datetime:
+        """impact.com's present, in UTC and whole seconds.
+
+        If nothing was asked yet, the account is: any answer tells the time, whatever its status.
+
+        Raises:
+            WrongCredentials: impact.com does not know the account, so no run can do anything.
+            UntrustedHost, Unreachable: No answer came.
+        """
+        if not self._clock.was_set:
+            self.with_retries(self._ask_time, "/")
+        return self._clock.now()
+
+    def _ask_time(self) -> None:
+        with self._send("GET", self.base_url + self.account_path, "/") as response:
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise self._error(response, "/")
+
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Fetch one JSON document.
 
@@ -136,9 +157,12 @@ class ImpactClient:
             path: below the account, like `/Actions`; empty for the account itself.
             params: the query.
 
+        Returns:
+            An object or a list; an empty object for an answer without content.
+
         Raises:
-            AccessDenied, NotFound, TooManyPages, RateLimited, FatalAPIError, RetriableAPIError:
-                what stands in the way, in words for the person who runs the tap.
+            AccessDenied, NotFound, QueryRefused, TooManyPages, RateLimited, FatalAPIError,
+            RetriableAPIError: what stands in the way, in words for the person who runs the tap.
         """
         query = f"?{urlencode(params)}" if params else ""
         return self._get(f"{self.base_url}{self.account_path}{path}{query}")
@@ -155,16 +179,8 @@ class ImpactClient:
             AccessDenied, NotFound, RateLimited, FatalAPIError, RetriableAPIError: as for `get`.
             requests.exceptions.RequestException: No answer came.
         """
-        response = self._session.request(
-            method,
-            self.base_url + self.account_path + path,
-            params=params,
-            timeout=self._timeout_seconds,
-            allow_redirects=False,
-            stream=True,
-        )
-        self.logger.debug("%s %s: %d", method, path, response.status_code)
-        self.pace.note(endpoint_of(path), response.headers)
+        query = f"?{urlencode(params)}" if params else ""
+        response = self._send(method, self.base_url + self.account_path + path + query, path)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             with response:
                 raise self._error(response, path)
@@ -174,22 +190,30 @@ class ImpactClient:
         """Open an address that is its own key, on whichever host; no credentials go there.
 
         Raises:
-            FatalAPIError: The address would be read over an open line.
+            FatalAPIError: The address, or one that it leads to, would be read over an open line.
             RetriableAPIError: The host refused; such addresses live for a short while.
             requests.exceptions.RequestException: No answer came.
         """
-        url = urljoin(self.base_url, url)
-        if not is_safe(url):
-            raise FatalAPIError("impact.com named an address for a file that is not https.")
-        response = requests.get(
-            url, auth=unauthenticated, timeout=self._timeout_seconds, stream=True
-        )
-        if response.status_code != HTTPStatus.OK:
-            response.close()
-            raise RetriableAPIError(
-                f"The host that impact.com named for a file answered {response.status_code}."
+        for _ in range(MOST_REDIRECTS):
+            url = urljoin(self.base_url, url)
+            if not is_safe(url):
+                raise FatalAPIError("impact.com named an address for a file that is not https.")
+            response = requests.get(
+                url,
+                auth=unauthenticated,
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
+                stream=True,
             )
-        return response
+            if response.status_code == HTTPStatus.OK:
+                return response
+            response.close()
+            if not response.is_redirect:
+                raise RetriableAPIError(
+                    f"The host that impact.com named for a file answered {response.status_code}."
+                )
+            url = urljoin(url, response.headers["Location"])
+        raise RetriableAPIError(f"The address of a file led on more than {MOST_REDIRECTS} times.")
 
     def pages(
         self,
@@ -199,7 +223,9 @@ class ImpactClient:
         row_type: type[msgspec.Struct] | None = None,
         max_pages: int | None = None,
     ) -> Iterator[Page]:
-        """Fetch a list page by page; its rows stand under one of the data keys.
+        """Fetch a list page by page.
+
+        Its rows stand under one of the data keys, or are the one list of objects that there is.
 
         The next page is on its way while one is worked on.
 
@@ -221,20 +247,16 @@ class ImpactClient:
         coming = None
         while url:
             seen.add(url)
-            body = coming.result() if coming else self._get(url, data_keys, row_type)
-            if (
-                max_pages is not None
-                and len(seen) == 1
-                and (number(body.get("@numpages")) or 0) > max_pages
-            ):
+            body = coming.result() if coming else self._get_page(url, data_keys, row_type)
+            if max_pages is not None and len(seen) == 1 and body.pages > max_pages:
                 raise TooManyPages(
-                    f"{self.display_path(url)} has {body['@numpages']} pages; "
-                    f"impact.com gives {max_pages}."
+                    f"{self.display_path(url)} has {body.pages} pages; impact.com gives "
+                    f"{max_pages}."
                 )
-            url = self._following(body.get("@nextpageuri"))
+            url = self._following(body.next_uri)
             if url and url not in seen:
-                coming = in_background(partial(self._get, url, data_keys, row_type))
-            yield Page(list(rows_of(body, data_keys)), number(body.get("@total")) or 0)
+                coming = in_background(partial(self._get_page, url, data_keys, row_type))
+            yield Page(body.rows, body.total)
             if url in seen:
                 raise FatalAPIError(
                     f"impact.com names a page of {self.display_path(url)} as its own successor. "
@@ -271,17 +293,20 @@ class ImpactClient:
         tries = 0
         waited = 0.0
         pauses = growing(SHORTEST_PAUSE, LONGEST_PAUSE)
-        limit_pauses = growing(SHORTEST_LIMIT_PAUSE)
+        limit_pauses = growing(1)
         # `backoff`'s own decorators would sleep on through a signal in another thread.
         while True:
-            self.pace.await_turn(endpoint_of(asked))
+            self.rate_limiter.await_turn(endpoint_of(asked))
             try:
                 return send()
             except RateLimited as error:
-                pause = error.seconds
-                if pause is None:
-                    pause = backoff.random_jitter(next(limit_pauses))
-                waited += max(pause, 1)
+                # Whatever is asked for, limits that do not end are met ever more rarely.
+                pause = next(limit_pauses)
+                if error.seconds is None:
+                    pause = backoff.random_jitter(pause * SHORTEST_LIMIT_PAUSE)
+                else:
+                    pause = max(pause, error.seconds)
+                waited += pause
                 if waited > self._rate_limit_wait_seconds:
                     raise RateLimited(
                         f"{error} It is renewed in {pause:.0f} s, and rate_limit_wait_seconds "
@@ -293,15 +318,12 @@ class ImpactClient:
                 self.logger.warning("%s Going on in %.0f s.", error, pause)
             except (RetriableAPIError, requests.exceptions.RequestException) as error:
                 tries += 1
-                what = (
-                    str(error)
-                    if isinstance(error, RetriableAPIError)
-                    else f"impact.com {self._happened(error)}, asked for {asked}."
-                )
+                unanswered = isinstance(error, requests.exceptions.RequestException)
+                what = f"{explain(error)}, asked for {asked}." if unanswered else str(error)
                 if not is_worth_another_try(error):
-                    raise FatalAPIError(what) from None
+                    raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
-                    raise RetriableAPIError(
+                    raise (Unreachable if unanswered else RetriableAPIError)(
                         f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
                     ) from None
                 pause = backoff.full_jitter(next(pauses))
@@ -321,33 +343,58 @@ class ImpactClient:
             words = words.replace(secret, name)
         return words
 
-    def _get(
-        self,
-        url: str,
-        page_of: tuple[str, ...] = (),
-        row_type: type[msgspec.Struct] | None = None,
-    ) -> Any:
-        asked = self.display_path(url)
-        read = page_decoder(page_of[0], row_type) if row_type else decode
-        return self.with_retries(lambda: self._get_once(url, asked, page_of, read), asked)
+    def _send(self, method: str, url: str, asked: str) -> requests.Response:
+        """Send one request, once, and learn what each answer tells; the caller closes it."""
+        response = self._session.request(
+            method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
+        )
+        self.logger.debug("%s %s: %d", method, asked, response.status_code)
+        self._clock.set_by(response.headers)
+        self.rate_limiter.note(endpoint_of(asked), response.headers)
+        return response
 
-    def _get_once(
-        self, url: str, asked: str, page_of: tuple[str, ...], read: Callable[[bytes], Any]
-    ) -> Any:
-        with self._session.get(
-            url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
-        ) as response:
-            self.logger.debug("GET %s: %d", asked, response.status_code)
-            self.pace.note(endpoint_of(asked), response.headers)
+    def _get(self, url: str) -> Any:
+        asked = self.display_path(url)
+
+        def send() -> Any:
+            body = self._body(url, asked, decode)
+            if body is None:
+                return {}
+            if not isinstance(body, dict | list):
+                raise RetriableAPIError(f"impact.com answered {asked} with JSON that is no object.")
+            return body
+
+        return self.with_retries(send, asked)
+
+    def _get_page(
+        self, url: str, data_keys: tuple[str, ...], row_type: type[msgspec.Struct] | None
+    ) -> PageBody:
+        asked = self.display_path(url)
+        read = page_decoder(data_keys[0], row_type) if row_type else decode
+
+        def send() -> PageBody:
+            page = page_body(self._body(url, asked, read), data_keys)
+            # Rows would be lost if anything else were taken for a page without rows.
+            if page is None:
+                raise RetriableAPIError(
+                    f"impact.com answered {asked} with JSON that is no page of {data_keys[0]}."
+                )
+            return page
+
+        return self.with_retries(send, asked)
+
+    def _body(self, url: str, asked: str, read: Callable[[bytes], Any]) -> Any:
+        """The content of one answer; None if it has none."""
+        with self._send("GET", url, asked) as response:
             if response.status_code == HTTPStatus.NO_CONTENT:
-                return dict(EMPTY_PAGE)
+                return None
             if response.status_code != HTTPStatus.OK:
                 raise self._error(response, asked)
             # `content` would take it in pieces of 10 KiB.
             content = b"".join(response.iter_content(BLOCK_BYTES))
         try:
             body = read(content)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             raise RetriableAPIError(
                 f"impact.com answered {asked} with something that is not JSON "
                 f"({response.headers.get('Content-Type', 'no content type')})."
@@ -355,11 +402,6 @@ class ImpactClient:
         # A job has a status of that name, and an id.
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
             raise RetriableAPIError(f"impact.com answered {asked}: {self._message(content)}")
-        # Rows would be lost if anything else were taken for a page without rows.
-        if page_of and not is_page(body, page_of):
-            raise RetriableAPIError(
-                f"impact.com answered {asked} with JSON that is no page of {page_of[0]}."
-            )
         return body
 
     def _error(self, response: requests.Response, asked: str) -> Exception:
@@ -375,12 +417,14 @@ class ImpactClient:
                 )
             case HTTPStatus.FORBIDDEN:
                 return AccessDenied(f"{what}: the token may not use it.")
-            case HTTPStatus.NOT_FOUND:
+            case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
                 return NotFound(f"{what}: there is no such thing in this account.")
             case HTTPStatus.TOO_MANY_REQUESTS:
                 return RateLimited(f"{what}: a limit ran out.", seconds_to_wait(response.headers))
             case HTTPStatus.BAD_REQUEST if "page" in message.lower():
                 return TooManyPages(f"{what}: {message}")
+            case HTTPStatus.BAD_REQUEST:
+                return QueryRefused(f"{what}: {message}")
             case HTTPStatus.REQUEST_TIMEOUT:
                 return RetriableAPIError(f"{what}.")
             case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -392,7 +436,7 @@ class ImpactClient:
         """The API's own words, whichever shape its error has; no secret in them."""
         try:
             body = decode(content)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             body = None
         words = "no explanation"
         if isinstance(body, dict):
@@ -405,25 +449,6 @@ class ImpactClient:
             ]
             words = " ".join(dict.fromkeys(str(word) for word in found if word)) or words
         return self.redact(words)[:300]
-
-    def _happened(self, error: requests.exceptions.RequestException) -> str:
-        """An exception in words. Its own would show the URL, and in it the SID."""
-        match error:
-            case requests.exceptions.Timeout():
-                return f"did not answer within {self._timeout_seconds} s"
-            case requests.exceptions.SSLError():
-                return (
-                    "could not be reached safely (TLS). If a proxy of your own opens connections, "
-                    "REQUESTS_CA_BUNDLE must name its certificate"
-                )
-            case requests.exceptions.ChunkedEncodingError():
-                return "cut its answer off"
-            case requests.exceptions.ContentDecodingError():
-                return "sent an answer that cannot be unzipped"
-            case requests.exceptions.ConnectionError():
-                return "could not be reached, or hung up"
-            case _:
-                return f"could not be asked ({type(error).__name__})"
 
 
 def unauthenticated(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -440,7 +465,7 @@ def growing(first: float, longest: float | None = None) -> Iterator[float]:
 
 def is_worth_another_try(error: Exception) -> bool:
     """Whether the same request may succeed later."""
-    return isinstance(
+    return not is_untrusted(error) and isinstance(
         error,
         (
             RetriableAPIError,
@@ -450,20 +475,6 @@ def is_worth_another_try(error: Exception) -> bool:
             requests.exceptions.Timeout,
         ),
     )
-
-
-def is_page(body: Any, data_keys: tuple[str, ...]) -> bool:
-    """Whether it is a page of a list: it holds rows, or at least one of a page's own keys."""
-    return (
-        isinstance(body, dict)
-        and any(key in data_keys or key.startswith("@") for key in body)
-        and all(isinstance(row, (dict, msgspec.Struct)) for row in rows_of(body, data_keys))
-    )
-
-
-def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> Iterable[Any]:
-    """The rows of a page; a page without rows may lack the key."""
-    return listed(next((body[key] for key in data_keys if key in body), None))
 
 
 def endpoint_of(asked: str) -> str:

@@ -11,15 +11,15 @@ import codecs
 import csv
 import io
 import re
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-import msgspec
-
-from tap_impact.api.pages import decode
+from tap_impact.api.pages import NOT_JSON, decode
+from tap_impact.errors import UnreadableFile
 from tap_impact.records.fields import is_blank, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 Row = dict[str, Any]
 
@@ -33,16 +33,22 @@ NESTED = ("PartnerRelated", "BrandRelated")
 # What the Click object calls otherwise than its export ("Export clicks").
 RENAMED = {"ProgramId": "CampaignId", "ProgramName": "CampaignName"}
 
-# Fields by which a row is known from an object that holds rows.
-OF_A_ROW = {"Id", "EventDate", *NESTED}
+# By the first a row is known from an object that holds rows; by any of the others it is one.
+NOT_OF_AN_ENVELOPE = {"EventDate", *NESTED}
+OF_A_ROW = NOT_OF_AN_ENVELOPE | {"Id", *RENAMED, *RENAMED.values()}
 
 BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
-MEMBER = re.compile(rb'\s*,?\s*("(?:[^"\\]|\\.)*")\s*:\s*')
-SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,\[\]{}"]+')
+TEXT = rb'"(?:[^"\\]|\\.)*"'
+MEMBER = re.compile(rb"\s*,?\s*(" + TEXT + rb")\s*:\s*", re.DOTALL)
+SCALAR = re.compile(TEXT + rb'|[^\s,\[\]{}"]+', re.DOTALL)
 
+# A text, maybe cut off, or a bracket: all that decides how deep a place of a document is.
+STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
-class UnreadableFile(ValueError):
-    """The file is none that this version can read, or it ends too early."""
+DEEPER = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+
+# How often the end of a block is guessed before it is looked for from its beginning.
+GUESSES = 4
 
 
 def file_format(file: IO[bytes]) -> str:
@@ -57,7 +63,7 @@ def file_format(file: IO[bytes]) -> str:
 def rows(file: IO[bytes]) -> Iterator[Row]:
     """Every row of a file, flat and under the names of the Click object. None if it is empty.
 
-    Memory does not grow with the file.
+    Neither memory nor the time for a row grows with the file.
 
     Raises:
         UnreadableFile: It is no list of rows, or it ends in the middle of one.
@@ -70,7 +76,25 @@ def rows(file: IO[bytes]) -> Iterator[Row]:
         case _:
             raise UnreadableFile("it is XML or HTML")
     for row in found:
-        yield flat(row)
+        yield flat(row if is_row(row) else unwrapped(row))
+
+
+def is_row(row: Row) -> bool:
+    """Whether an object is a row: it has one of a row's own fields."""
+    return not OF_A_ROW.isdisjoint(row)
+
+
+def unwrapped(row: Row) -> Row:
+    """The row that an object holds, as a list in XML has its items.
+
+    Raises:
+        UnreadableFile: It holds none.
+    """
+    match [*row.values()]:
+        case [dict(inner)] if is_row(inner):
+            return inner
+        case _:
+            raise UnreadableFile("a row of it has no field that is known")
 
 
 def flat(row: Row) -> Row:
@@ -114,38 +138,74 @@ def json_rows(file: IO[bytes]) -> Iterator[Row]:
     head = file.read(HEAD)
     bom = len(head) - len(head.removeprefix(codecs.BOM_UTF8))
     path: list[str] = []
-    start = list_start(head, bom, path)
-    file.seek(bom)
     try:
-        if start is None:
-            yield from json_lines(file)
-        else:
+        start = list_start(head, bom, path)
+        file.seek(bom)
+        if start is not None:
             yield from json_list(file, file.read(start - bom), path)
-    except (msgspec.DecodeError, KeyError, TypeError):
+        elif len(head) == HEAD or not is_empty_answer(head[bom:]):
+            yield from json_lines(file)
+    except (*NOT_JSON, KeyError, TypeError):
         raise UnreadableFile("it is no JSON, or it was cut short") from None
 
 
 def list_start(head: bytes, begin: int, path: list[str]) -> int | None:
     """Where the list of rows begins, after its bracket; its keys from outside in go to `path`.
 
+    Other lists may stand before it: empty ones, and such as hold no rows, like one of errors.
+
     None if the document is a row itself, the first of many lines, or holds no list.
     """
-    begin += len(head[begin:]) - len(head[begin:].lstrip())
+    begin = skip_space(head, begin)
     if head[begin : begin + 1] == b"[":
-        return begin + 1
+        return begin + 1 if holds_rows(head, begin + 1) else None
     position = begin + 1
     while member := MEMBER.match(head, position):
         position = member.end()
         key = decode(member[1])
-        if key in OF_A_ROW:
+        if key in NOT_OF_AN_ENVELOPE:
             return None
         if head[position : position + 1] in {b"[", b"{"}:
-            path.append(key)
-            return list_start(head, position, path)
-        if not (scalar := SCALAR.match(head, position)):
+            inner: list[str] = []
+            start = list_start(head, position, inner)
+            if start is not None:
+                path += [key, *inner]
+                return start
+            position = value_end(head, position)
+        elif scalar := SCALAR.match(head, position):
+            position = scalar.end()
+        else:
             return None
-        position = scalar.end()
     return None
+
+
+def holds_rows(head: bytes, position: int) -> bool:
+    """Whether a list that begins there may be one of rows, as far as its first item tells."""
+    position = skip_space(head, position)
+    if head[position : position + 1] != b"{":
+        return False
+    if (end := value_end(head, position)) > len(head):
+        return True
+    try:
+        first = decode(head[position:end])
+    except NOT_JSON:
+        return True
+    return is_row(first) or any(isinstance(each, dict) and is_row(each) for each in first.values())
+
+
+def skip_space(head: bytes, position: int) -> int:
+    """Where the next value begins."""
+    return len(head) - len(head[position:].lstrip())
+
+
+def value_end(buffer: bytes, position: int) -> int:
+    """Where a list or an object ends that begins there; beyond the buffer if not in it."""
+    depth = 0
+    for token in STRUCTURE.finditer(buffer, position):
+        depth += DEEPER.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return len(buffer) + 1
 
 
 def json_list(file: IO[bytes], opening: bytes, path: list[str]) -> Iterator[Row]:
@@ -159,21 +219,46 @@ def json_list(file: IO[bytes], opening: bytes, path: list[str]) -> Iterator[Row]
         msgspec.DecodeError: The document is not JSON, or it is not whole.
     """
     buffer = b""
-    while block := file.read(BLOCK):
+    while block := file.read(max(BLOCK, len(buffer))):
+        # What holds no end of a row is doubled, so that to look for one takes linear time.
         buffer += block
-        for cut in cuts(buffer):
-            try:
-                several = decode(b"[" + buffer[: cut + 1] + b"]")
-            except msgspec.DecodeError:
-                continue  # inside of a row
+        if found := whole_rows(buffer):
+            several, end = found
             yield from mappings(several)
-            between = BETWEEN_ROWS.match(buffer, cut)
-            buffer = buffer[between.end() if between else cut + 1 :]
-            break
+            buffer = buffer[end:]
     document = decode(opening + buffer)
     for key in path:
         document = document[key]
     yield from mappings(document)
+
+
+def whole_rows(buffer: bytes) -> tuple[list[Any], int] | None:
+    """The rows of a buffer that begins with one, and where the next begins; None if none is whole.
+
+    Raises:
+        msgspec.DecodeError: A row is not JSON.
+    """
+    for cut in islice(cuts(buffer), GUESSES):
+        try:
+            return decode(b"[" + buffer[: cut + 1] + b"]"), row_start(buffer, cut)
+        except NOT_JSON:
+            continue  # inside of a row, or a row that cannot be decoded
+    last = depth = 0
+    for token in STRUCTURE.finditer(buffer):
+        depth += DEEPER.get(token[0], 0)
+        if depth < 0:
+            break
+        if depth == 0 and token[0] == b"}" and BETWEEN_ROWS.match(buffer, token.start()):
+            last = token.end()
+    if not last:
+        return None
+    return decode(b"[" + buffer[:last] + b"]"), row_start(buffer, last - 1)
+
+
+def row_start(buffer: bytes, brace: int) -> int:
+    """Where a row begins after the brace that ends another."""
+    between = BETWEEN_ROWS.match(buffer, brace)
+    return between.end() if between else brace + 1
 
 
 def cuts(buffer: bytes) -> Iterator[int]:
@@ -186,22 +271,42 @@ def cuts(buffer: bytes) -> Iterator[int]:
 
 
 def json_lines(file: IO[bytes]) -> Iterator[Row]:
-    """The rows of a file that has one on each line, or an object without any."""
+    """The rows of a file that has one on each line."""
     for line in file:
         if line.strip():
             row = decode(line)
-            if "EventDate" in row:
-                yield row
-            elif not is_empty_answer(row):
-                raise UnreadableFile("it holds no list of clicks")
+            if not isinstance(row, dict) or not is_row(row):
+                raise UnreadableFile("it holds no list of rows")
+            yield row
 
 
-def is_empty_answer(document: Mapping[str, Any]) -> bool:
-    """Whether an object is a list's envelope that came without its list."""
-    return all(key.startswith("@") or is_blank(value) for key, value in document.items())
+def is_empty_answer(content: bytes) -> bool:
+    """Whether a document is a list without rows, with its envelope or not, or nothing at all.
+
+    Raises:
+        UnreadableFile: It is an object that holds something else than rows.
+    """
+    try:
+        document = decode(content) if content.strip() else None
+    except NOT_JSON:
+        return False
+    if is_empty(document):
+        return True
+    if isinstance(document, dict) and is_row(document):
+        return False
+    raise UnreadableFile("it holds no list of rows")
 
 
-def mappings(items: list[Any]) -> Iterator[Row]:
+def is_empty(value: Any) -> bool:
+    """Whether a value is a list without rows, with what stands around it."""
+    if not isinstance(value, dict):
+        return value == [] or is_blank(value)
+    parts = [each for key, each in value.items() if not key.startswith("@")]
+    lists = [each for each in parts if isinstance(each, list | dict)]
+    return NOT_OF_AN_ENVELOPE.isdisjoint(value) and all(map(is_empty, lists or parts))
+
+
+def mappings(items: Any) -> Iterator[Row]:
     """The items of a list, which are objects.
 
     Raises:
@@ -209,5 +314,5 @@ def mappings(items: list[Any]) -> Iterator[Row]:
     """
     for item in items:
         if not isinstance(item, dict):
-            raise UnreadableFile("its list holds something else than clicks")
+            raise UnreadableFile("its list holds something else than rows")
         yield item

@@ -1,38 +1,51 @@
-"""The life of click exports: asked for once, waited for, adopted, replayed, brought to disk.
+"""The life of exports: asked for once, waited for, adopted, replayed, downloaded to disk.
 
-An export is of one day. It is queued as a job, ten times a day at the most, and the request that
+An export is queued as a job, of which impact.com grants a number a day, and the request that
 queues it has effects, so it is never repeated. What must not be lost is a job's id: the ledger
-holds it from the moment of its birth until its day is loaded.
+holds it from the moment of its birth until its export is loaded. Which exports there are, and what
+is in them, is for the caller to know.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import logging
 import re
 import shutil
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from os import SEEK_END
 from tempfile import TemporaryFile
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.api.client import AccessDenied, NotFound, RateLimited
 from tap_impact.api.export_files import BLOCK, file_format
-from tap_impact.api.pages import decode
+from tap_impact.api.network_errors import explain
+from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.api.rate_limit import number
-from tap_impact.progress.click_days import last_day_over
+from tap_impact.errors import (
+    AccessDenied,
+    DownloadDenied,
+    ExportFailed,
+    ExportIncomplete,
+    NotFound,
+    RateLimited,
+    Unreachable,
+    UntrustedHost,
+    WrongCredentials,
+)
 from tap_impact.records.fields import is_blank
 from tap_impact.records.instants import iso, parse_instant, zoned
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_impact.api.client import ImpactClient
@@ -40,10 +53,24 @@ if TYPE_CHECKING:
 # "ERROR: the job failed and is tried again, every 15 minutes, at most five times"; FAILED and
 # CANCELLED are final (Jobs object).
 FINAL_FAILURES = {"FAILED", "CANCELLED"}
+STATUSES = FINAL_FAILURES | {"QUEUED", "RUNNING", "COMPLETED", "ERROR"}
 
 # A typical job runs for five seconds (Jobs overview).
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
+
+# How long a job may be unknown to one of impact.com's machines after another has queued it.
+SETTLING_IN = timedelta(hours=1)
+
+# An export that failed is tried again by the next run, then ever more rarely.
+FIRST_DELAY = timedelta(hours=1)
+LONGEST_DELAY = timedelta(days=7)
+
+# After so many requests in a row it is not the exports that are at fault.
+MOST_REFUSALS = 2
+
+# From so many failures on, a result is made anew before it is downloaded again.
+FAILURES_BEFORE_REPLAY = 2
 
 # No job's description, and no error, is as large as this.
 LARGEST_MESSAGE = 1 << 16
@@ -51,13 +78,22 @@ LARGEST_MESSAGE = 1 << 16
 JOB_ID = re.compile(r"/Jobs/([^/? ]+)")
 GZIP = b"\x1f\x8b"
 
+# Errors after which the exports that are left would fare no better.
+ENDING = (AccessDenied, RateLimited, Unreachable, UntrustedHost, WrongCredentials)
 
-class DownloadDenied(AccessDenied):
-    """The token may ask for exports, but not download them."""
 
+class ExportQuery(NamedTuple):
+    """What to ask for."""
 
-class ExportFailed(Exception):
-    """A job came to an end without a result that can be used."""
+    key: str
+    """Names the export in the ledger."""
+    title: str
+    """Names it in messages, like `Clicks of 2026-06-29`."""
+    path: str
+    """Below the account, like `/ClickExport`."""
+    query: Mapping[str, str] = MappingProxyType({})
+    complete_at: datetime = datetime.min.replace(tzinfo=UTC)
+    """From when on its data are all known. A job that was made before is replayed."""
 
 
 class Job(NamedTuple):
@@ -65,6 +101,16 @@ class Job(NamedTuple):
 
     id: str
     requested: datetime
+    replayed: datetime | None = None
+    """When it was begun anew by us; None if not, or if that did not help."""
+
+
+class Failure(NamedTuple):
+    """What is known of an export that cannot be had."""
+
+    times: int
+    not_before: datetime
+    """When it is worth another try."""
 
 
 class File(NamedTuple):
@@ -77,26 +123,44 @@ class File(NamedTuple):
 
 
 class Export(NamedTuple):
-    """One day's clicks."""
+    """An export that was downloaded."""
 
-    day: date
+    key: str
     job_id: str | None
-    """None if impact.com answered with the clicks at once."""
+    """None if impact.com answered with the rows at once."""
     requested: datetime
     completed: datetime | None
     """None if the token may not look at jobs."""
     file: File
+    expected: int | None = None
+    """How many rows impact.com counts; None if it does not say."""
+
+    def check_rows(self, rows: int) -> None:
+        """Compare the rows that were read with those that impact.com counts.
+
+        "RecordsProcessed: number of records processed by the job" (Job object).
+
+        Raises:
+            ExportIncomplete: Some are missing.
+        """
+        if self.expected is not None and rows < self.expected:
+            raise ExportIncomplete(
+                f"the export's file has {rows} rows, though impact.com counts {self.expected}. "
+                "State is safe: a later run tries again."
+            )
 
 
 @dataclass
 class Ledger:
-    """What must outlive a run: the jobs whose days are not loaded yet, and the quota's use."""
+    """What must outlive a run: jobs whose exports are not loaded yet, and the quota's use."""
 
     today: date
     """The day of the quota, in UTC."""
     asked: int = 0
     """Exports asked for on that day."""
-    jobs: dict[date, Job] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """By the key of what they export."""
+    failures: dict[str, Failure] = field(default_factory=dict)
 
     @classmethod
     def of_bookmark(cls, bookmark: Mapping[str, Any], *, today: date) -> Ledger:
@@ -106,29 +170,79 @@ class Ledger:
             ValueError, KeyError: The bookmark is not one that this version wrote.
         """
         jobs = {
-            date.fromisoformat(day): Job(job["id"], parse_instant(job["requested"]))
-            for day, job in (bookmark.get("jobs") or {}).items()
+            key: Job(
+                job["id"],
+                parse_instant(job["requested"]),
+                parse_instant(job["replayed"]) if job.get("replayed") else None,
+            )
+            for key, job in (bookmark.get("jobs") or {}).items()
+        }
+        failures = {
+            key: Failure(int(failure["count"]), parse_instant(failure["not_before"]))
+            for key, failure in (bookmark.get("failures") or {}).items()
         }
         asked = (bookmark.get("exports_asked") or {}).get(today.isoformat(), 0)
-        return cls(today, asked, jobs)
+        return cls(today, asked, jobs, failures)
 
     def bookmark(self) -> dict[str, Any]:
         """Write it as Singer state."""
         return {
             "exports_asked": {self.today.isoformat(): self.asked},
             "jobs": {
-                day.isoformat(): {"id": job.id, "requested": iso(job.requested)}
-                for day, job in sorted(self.jobs.items())
+                key: {"id": job.id, "requested": iso(job.requested)}
+                | ({"replayed": iso(job.replayed)} if job.replayed else {})
+                for key, job in sorted(self.jobs.items())
+            },
+            "failures": {
+                key: {"count": failure.times, "not_before": iso(failure.not_before)}
+                for key, failure in sorted(self.failures.items())
             },
         }
 
+    def count(self, number: int, today: date) -> None:
+        """Count exports asked for; a new day begins at 0."""
+        if today > self.today:
+            self.today, self.asked = today, 0
+        self.asked += number
+
+    def is_due(self, key: str, now: datetime) -> bool:
+        """Whether an export is worth a try."""
+        failure = self.failures.get(key)
+        return failure is None or failure.not_before <= now
+
+    def fail(self, key: str, now: datetime) -> None:
+        """Note that an export could not be had: the next run tries again, then ever rarer."""
+        count = 1 + (self.failures[key].times if key in self.failures else 0)
+        delay = FIRST_DELAY * 4 ** min(count - 2, 9) if count > 1 else timedelta()
+        self.failures[key] = Failure(count, now + min(delay, LONGEST_DELAY))
+        if key in self.jobs:
+            self.jobs[key] = self.jobs[key]._replace(replayed=None)
+
+    def loaded(self, key: str) -> None:
+        """Forget an export that has come to its end."""
+        self.jobs.pop(key, None)
+        self.failures.pop(key, None)
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Forget all other exports."""
+        kept = {*keys}
+        self.jobs = {key: job for key, job in self.jobs.items() if key in kept}
+        self.failures = {key: each for key, each in self.failures.items() if key in kept}
+
+    def failing(self) -> str:
+        """Which exports cannot be had, for a person; empty if none."""
+        return ", ".join(
+            f"{key} (failed {each.times} times, is tried again after {iso(each.not_before)})"
+            for key, each in sorted(self.failures.items())
+        )
+
 
 class Exports:
-    """The exports of one run.
+    """The exports of one run that share a quota.
 
     Attributes:
         refusal: why no more exports were asked for, None if nothing stood in the way.
-        trouble: what went wrong with the last export that was asked for.
+        trouble: what went wrong with the last export that could not be had.
     """
 
     def __init__(
@@ -137,8 +251,6 @@ class Exports:
         ledger: Ledger,
         keep: Callable[[], None],
         *,
-        now: datetime,
-        zone: tzinfo | None,
         most_per_day: int,
         patience_seconds: float,
         logger: logging.Logger,
@@ -149,8 +261,6 @@ class Exports:
             client: the conversation with impact.com.
             ledger: what earlier runs left.
             keep: makes the ledger outlive this process, at once.
-            now: the start of the run.
-            zone: where days end; None if that is not known.
             most_per_day: new exports in a UTC day.
             patience_seconds: for how long to wait while nothing arrives.
             logger: where to say how it goes.
@@ -160,192 +270,272 @@ class Exports:
         self._client = client
         self._ledger = ledger
         self._keep = keep
-        self._now = now
-        self._zone = zone
         self._most_per_day = most_per_day
         self._patience_seconds = patience_seconds
         self._logger = logger
-        self._may_look = True
+        self._may_see_jobs = True
         self._mode: dict[str, str] | None = None
-        self._waiting: set[date] = set()
-        self._replayed: set[date] = set()
+        self._queries: dict[str, ExportQuery] = {}
+        self._adopted: set[str] = set()
+        self._waiting: list[str] = []
+        self._replayed: set[str] = set()
+        self._seen_running: set[str] = set()
 
     @property
     def left_today(self) -> int:
         """How many exports may still be asked for in this UTC day."""
         return max(self._most_per_day - self._ledger.asked, 0)
 
-    def arriving(self, days: Iterable[date]) -> Iterator[Export]:
-        """The exports of days, as they arrive; new ones are asked for in the order of the days.
+    def arriving(self, queries: Iterable[ExportQuery]) -> Iterator[Export]:
+        """The exports, as they arrive; new ones are asked for in the order of the queries.
 
         All that the quota allows are queued before the first is waited for, so impact.com works on
-        the later ones while the earlier ones are loaded. Whoever has loaded a day takes its job out
-        of the ledger; until then the next run finds it there, finished or not.
+        the later ones while the earlier ones are loaded. Whoever has loaded an export takes it out
+        of the ledger; until then the next run finds its job there, finished or not. One that failed
+        comes after the others, once it is due.
 
         Raises:
-            AccessDenied, FatalAPIError, RetriableAPIError: as the client says.
+            AccessDenied, FatalAPIError, RetriableAPIError: as the client says, where it is not
+                about one export.
         """
-        days = [*days]
-        new = [day for day in days if day not in self._ledger.jobs]
-        for day in new:
+        now = self._client.now()
+        self._ledger.count(0, now.date())
+        self._queries = {query.key: query for query in queries}
+        due = [key for key in self._queries if self._ledger.is_due(key, now)]
+        self._adopted = {*due} & self._ledger.jobs.keys()
+        new = [key for key in due if key not in self._adopted]
+        denied: AccessDenied | None = None
+        try:
+            yield from self._ask_for(sorted(new, key=self._ledger.failures.__contains__))
+        except AccessDenied as error:  # what was asked for before may still be had
+            denied = error
+        self._waiting = [key for key in due if key in self._ledger.jobs]
+        yield from self._collect()
+        if denied:
+            raise denied
+
+    def fail(self, key: str, error: FatalAPIError | RetriableAPIError) -> None:
+        """Leave an export for a later run, and go on with the others; the run fails at its end."""
+        self._ledger.fail(key, self._client.now())
+        self._keep()
+        self.trouble = type(error)(f"{self._queries[key].title}: {error}")
+        self._logger.error(self.trouble)
+
+    def _ask_for(self, keys: list[str]) -> Iterator[Export]:
+        """Ask for new exports as long as there is a quota; give those that come at once."""
+        refused = 0
+        for key in keys:
             if not self.left_today:
                 tomorrow = self._ledger.today + timedelta(days=1)
                 self.refusal = (
                     f"the {self._most_per_day} exports of {self._ledger.today} (UTC) are used. It "
                     f"goes on with the first run after {tomorrow}T00:00:00Z"
                 )
-                break
+                return
             try:
-                export = self._ask(day)
+                export = self._ask(self._queries[key])
             except RateLimited as error:
                 self._count(-1)
                 self.refusal = "impact.com gives no more exports for now"
                 if error.seconds is not None:
-                    again = self._now + timedelta(seconds=round(error.seconds))
+                    again = self._client.now() + timedelta(seconds=round(error.seconds))
                     self.refusal += f". It goes on with the first run after {iso(again)}"
-                break
+                return
+            except (AccessDenied, WrongCredentials):
+                self._count(-1)
+                raise
             except (FatalAPIError, RetriableAPIError) as error:
-                if isinstance(error, AccessDenied):
-                    raise
-                self.trouble = type(error)(
-                    f"Clicks of {day}: {error} The request may have been counted, so it is not "
-                    "repeated; the next run asks for the day again."
+                self.fail(
+                    key,
+                    type(error)(
+                        f"{error} The request may have been counted, so it is not repeated; a "
+                        "later run asks again."
+                    ),
                 )
-                break
+                refused += 1
+                if refused == MOST_REFUSALS:
+                    self.refusal = f"{refused} requests for exports in a row failed"
+                    return
+                continue
+            refused = 0
             if export:
                 yield export
-        self._waiting = {*days} & self._ledger.jobs.keys()
-        yield from self._collect()
 
     def _count(self, number: int) -> None:
-        self._ledger.asked += number
+        self._ledger.count(number, self._client.now().date())
         self._keep()
 
-    def _ask(self, day: date) -> Export | None:
-        """Ask for a day's clicks: a job for the ledger, or the clicks at once.
+    def _ask(self, query: ExportQuery) -> Export | None:
+        """Ask for an export: a job for the ledger, or the rows at once.
 
         It is counted before it is sent, for nobody knows whether a request without an answer was
         counted by impact.com.
         """
         self._count(+1)
-        query = {"Date": day.isoformat(), "ResultFormat": "JSON"}
+        requested = self._client.now()
         try:
-            with self._client.open("GET", "/ClickExport", query) as response:
+            with self._client.open("GET", query.path, query.query) as response:
                 answer = receive(response)
         except requests.exceptions.RequestException as error:
-            raise RetriableAPIError(
-                f"impact.com gave no answer to the request for an export ({type(error).__name__})."
-            ) from None
+            raise RetriableAPIError(f"{explain(error)}, asked for an export.") from None
         if isinstance(answer, File):
             if answer.size:
-                return Export(day, None, self._now, self._now, answer)
+                return Export(query.key, None, requested, requested, answer)
             answer.content.close()
             answer = {}
         found = JOB_ID.search(" ".join(map(str, answer.values())))
         if not found:
             raise FatalAPIError(
-                "impact.com answered the request for an export with neither a job nor clicks."
+                "impact.com answered the request for an export with neither a job nor rows."
             )
-        self._ledger.jobs[day] = Job(found[1], self._now)
+        self._ledger.jobs[query.key] = Job(found[1], requested)
         self._keep()
         return None
 
     def _collect(self) -> Iterator[Export]:
+        """Wait for the jobs, and give each export as soon as it is there."""
         waited, pause = 0.0, FIRST_PAUSE
         while self._waiting:
             arrived = False
-            for day in sorted(self._waiting, reverse=True):
-                if export := self._fetch(day):
+            for key in [*self._waiting]:
+                if export := self._fetch(key):
                     arrived = True
-                    self._waiting.remove(day)
+                    self._waiting.remove(key)
                     yield export
             if arrived:
                 waited, pause = 0.0, FIRST_PAUSE
             elif waited >= self._patience_seconds:
-                self._leave()
+                self._give_up()
             elif self._waiting:
                 self._client.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _leave(self) -> None:
+    def _give_up(self) -> None:
         """Wait for no export any longer."""
-        for day in sorted(self._waiting, reverse=True):
+        for key in self._waiting:
             self._logger.warning(
-                "Clicks of %s: not exported yet. The next run takes the same export over.", day
+                "%s: not exported yet. The next run takes the same export over.",
+                self._queries[key].title,
             )
         self._waiting.clear()
 
-    def _fetch(self, day: date) -> Export | None:
-        """The export of a day; None if there is none, or none yet."""
-        job = self._ledger.jobs[day]
+    def _fetch(self, key: str) -> Export | None:
+        """The export of a key; None if there is none, or none yet."""
+        job = self._ledger.jobs[key]
         try:
-            return self._result(day, job)
+            failure = self._ledger.failures.get(key)
+            again = failure is not None and failure.times >= FAILURES_BEFORE_REPLAY
+            if again and not job.replayed and key not in self._replayed:
+                # If it cannot be replayed, it may still have become better by itself.
+                hindrance = self._replay(key, "could not be used so far")
+                if hindrance is None:
+                    return None
+            return self._result(self._queries[key], self._ledger.jobs[key])
         except NotFound:
-            self._logger.warning(
-                "Clicks of %s: impact.com no longer has the export; the next run asks for a new "
-                "one.",
-                day,
-            )
-            del self._ledger.jobs[day]
-            self._waiting.remove(day)
-            self._keep()
-        except ExportFailed as failure:
-            self._replay(day, job, failure)
-        except (AccessDenied, RateLimited):
+            self._miss(key, job)
+        except ExportFailed as error:
+            if key in self._replayed:
+                why = str(error)
+            elif (hindrance := self._replay(key, str(error))) is None:
+                return None
+            else:
+                why = f"{error}, and cannot be replayed ({hindrance})"
+            self._leave_open(key, why)
+        except ENDING:
             raise
-        except FatalAPIError as error:
-            self._waiting.remove(day)
-            self.fail(day, error)
+        except (FatalAPIError, RetriableAPIError) as error:
+            self._waiting.remove(key)
+            self.fail(key, error)
         return None
 
-    def fail(self, day: date, error: FatalAPIError) -> None:
-        """Leave a day open, and go on with the others; the run fails at its end."""
-        self.trouble = FatalAPIError(f"Clicks of {day}: {error}")
-        self._logger.error(self.trouble)
+    def _miss(self, key: str, job: Job) -> None:
+        """Wait for a job that impact.com does not know yet; forget one that it no longer knows."""
+        now = self._client.now()
+        if key not in self._adopted or now - job.requested < SETTLING_IN:
+            return
+        self._logger.warning(
+            "%s: impact.com no longer has the export; the next run asks for a new one.",
+            self._queries[key].title,
+        )
+        self._waiting.remove(key)
+        self._ledger.fail(key, now)
+        del self._ledger.jobs[key]
+        self._keep()
 
-    def _result(self, day: date, job: Job) -> Export | None:
-        """The export of a day; None as long as its job runs.
+    def _leave_open(self, key: str, why: str) -> None:
+        """Leave a failed job for a later run."""
+        self._waiting.remove(key)
+        job = self._ledger.jobs[key]
+        self._ledger.fail(key, self._client.now())
+        self._keep()
+        self._logger.error(
+            "%s: the export %s. It is left open, and a later run replays it; if that does not "
+            "help, ask impact.com's support about job %s.",
+            self._queries[key].title,
+            why,
+            job.id,
+        )
+
+    def _result(self, query: ExportQuery, job: Job) -> Export | None:
+        """What a job has made; None as long as it runs.
 
         Raises:
-            NotFound: impact.com has forgotten the job.
+            NotFound: impact.com does not know the job.
             ExportFailed: The job came to an end without a result that can be used.
             DownloadDenied: The token may not have it.
         """
-        seen = self._look(job)
+        seen = self._status(job)
         if seen and is_running(seen):
+            self._seen_running.add(query.key)
             return None
         seen = seen or {}
-        completed = instant(seen, "CompletedDate")
-        if completed and day > last_day_over(completed, self._zone):
-            if day in self._replayed:
+        if seen and not self._is_complete(query, job, seen):
+            if was_replayed(query, job):
                 return None  # what is seen is still the result from before the replay
-            # Whoever asked for this day while it lasted made a job that is never refreshed.
-            raise ExportFailed("was made before the day was over")
+            # Whoever asked while there were data to come made a job that is never refreshed.
+            raise ExportFailed("was made before all of its data were known")
         answer = self._download(job)
         if isinstance(answer, File) and answer.size == 0:
-            # An accident looks like a day without clicks: it is believed when it is seen twice.
+            # An accident looks like an export without rows: it is believed when it is seen twice.
             answer.content.close()
             answer = self._download(job)
         if isinstance(answer, dict):
             is_running(answer)
             return None
-        if answer.size == 0 and number(seen.get("RecordsProcessed")):
-            answer.content.close()
-            raise FatalAPIError(
-                f"The export of {day} came as an empty file, though impact.com counts "
-                f"{seen['RecordsProcessed']} clicks. State is safe: run again."
-            )
-        requested = instant(seen, "CreatedDate") or job.requested
-        return Export(day, job.id, requested, completed, answer)
+        return Export(
+            key=query.key,
+            job_id=job.id,
+            requested=instant(seen, "CreatedDate") or job.requested,
+            completed=instant(seen, "CompletedDate"),
+            file=answer,
+            expected=number(seen.get("RecordsProcessed")),
+        )
 
-    def _look(self, job: Job) -> dict[str, Any] | None:
+    def _is_complete(self, query: ExportQuery, job: Job, seen: Mapping[str, Any]) -> bool:
+        """Whether a finished job has all data, by its dates, or because we have replayed it."""
+        if not (completed := instant(seen, "CompletedDate")):
+            return True
+        dates = [completed, instant(seen, "StartedDate")]
+        since = query.complete_at
+        if job.replayed:
+            dates.append(instant(seen, "LastProgressUpdateDate"))
+            since = max(since, job.replayed)
+        if any(each and each >= since for each in dates):
+            return True
+        if not was_replayed(query, job):
+            return False
+        # A job may keep its dates; but for a while, the result from before may be what is seen.
+        settled = self._client.now() - since >= SETTLING_IN
+        return settled or query.key in self._seen_running
+
+    def _status(self, job: Job) -> dict[str, Any] | None:
         """The job as impact.com has it; None if the token may not look."""
-        if self._may_look:
+        if self._may_see_jobs:
             try:
                 found: dict[str, Any] = self._client.get(f"/Jobs/{job.id}")
             except AccessDenied:
-                self._may_look = False
+                self._may_see_jobs = False
                 self._logger.info(
                     "The token may not look at jobs; their downloads are tried until they work."
                 )
@@ -367,39 +557,40 @@ class Exports:
             address = response.headers["Location"]
         try:
             signed = self._client.open_signed(address)
-        except requests.exceptions.ConnectionError:
+        except requests.exceptions.ConnectionError as error:
             # A firewall may know impact.com alone, which can send the file itself (Download job).
             self._mode = {"Mode": "Stream"}
-            raise
+            raise RetriableAPIError(
+                f"{explain(error)}, asked for a file; impact.com is to send it itself."
+            ) from None
         with signed:
             return receive(signed)
 
-    def _replay(self, day: date, job: Job, failure: ExportFailed) -> None:
-        """Begin a job that failed anew, once in a run ("Replay a job")."""
-        why = str(failure)
-        if day not in self._replayed:
-            self._replayed.add(day)
-            try:
-                self._client.open("PUT", f"/Jobs/{job.id}/Replay").close()
-            except (
-                FatalAPIError,
-                RetriableAPIError,
-                requests.exceptions.RequestException,
-            ) as error:
-                lacks = "the token lacks Jobs Management > Replay job"
-                reason = lacks if isinstance(error, AccessDenied) else type(error).__name__
-                why += f", and cannot be replayed ({reason})"
-            else:
-                self._logger.warning("Clicks of %s: the export %s. It is replayed.", day, why)
-                return
-        self._waiting.remove(day)
-        self._logger.error(
-            "Clicks of %s: the export %s. The day is left open, and the next run replays it; if "
-            "that does not help, ask impact.com's support about job %s.",
-            day,
-            why,
-            job.id,
-        )
+    def _replay(self, key: str, why: str) -> str | None:
+        """Begin a job anew, once in a run ("Replay a job"); what hinders it, or None."""
+        self._replayed.add(key)
+        job = self._ledger.jobs[key]
+        try:
+            self._client.open("PUT", f"/Jobs/{job.id}/Replay").close()
+        except AccessDenied:
+            return "the token lacks Jobs Management > Replay job"
+        except (
+            FatalAPIError,
+            RetriableAPIError,
+            requests.exceptions.RequestException,
+        ) as error:
+            return type(error).__name__
+        self._seen_running.discard(key)
+        self._ledger.jobs[key] = job._replace(replayed=self._client.now())
+        self._keep()
+        title = self._queries[key].title
+        self._logger.warning("%s: the export %s. It is replayed.", title, why)
+        return None
+
+
+def was_replayed(query: ExportQuery, job: Job) -> bool:
+    """Whether we have begun a job anew since its data are all known."""
+    return job.replayed is not None and job.replayed >= query.complete_at
 
 
 def is_running(job: Mapping[str, Any]) -> bool:
@@ -438,6 +629,8 @@ def receive(response: requests.Response) -> dict[str, Any] | File:
         file.seek(0)
         if file.read(len(GZIP)) == GZIP:
             file = until_whole.enter_context(unzipped(file))
+        if not is_utf8(file):
+            file = until_whole.enter_context(in_utf8(file))
         size = file.seek(0, SEEK_END)
         file.seek(0)
         if size < LARGEST_MESSAGE and (found := message(file.read())):
@@ -455,13 +648,15 @@ def message(content: bytes) -> dict[str, Any] | None:
     """
     try:
         found = decode(content)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
-    if not isinstance(found, dict) or "Status" not in found:
+    if not isinstance(found, dict) or str(found.get("Status")) not in STATUSES:
         return None
-    if found["Status"] == "ERROR" and not found.keys() & {"Id", "QueuedUri"}:
-        raise RetriableAPIError("impact.com answered with an error in place of clicks.")
-    return found
+    if found.keys() & {"Id", "QueuedUri", "ResultUri"}:
+        return found
+    if found["Status"] == "ERROR":
+        raise RetriableAPIError("impact.com answered with an error in place of an export.")
+    return None
 
 
 def unzipped(zipped: IO[bytes]) -> IO[bytes]:
@@ -482,6 +677,32 @@ def unzipped(zipped: IO[bytes]) -> IO[bytes]:
     return file
 
 
+def is_utf8(file: IO[bytes]) -> bool:
+    """Whether a file is text in UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    file.seek(0)
+    try:
+        while block := file.read(BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def in_utf8(file: IO[bytes]) -> IO[bytes]:
+    """A file's content, with U+FFFD for what is not UTF-8: a text is not worth a day's rows."""
+    clean: IO[bytes] = TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.seek(0)
+    for text in codecs.iterdecode(iter(partial(file.read, BLOCK), b""), "utf-8", "replace"):
+        clean.write(text.encode())
+    file.close()
+    logging.getLogger(__name__).warning(
+        "An export's file holds bytes that are not UTF-8; they are replaced by U+FFFD."
+    )
+    return clean
+
+
 def refuse_cut(file: IO[bytes], size: int) -> None:
     """Look at both ends of a file, before anything of it is emitted.
 
@@ -498,5 +719,5 @@ def refuse_cut(file: IO[bytes], size: int) -> None:
         file.seek(0)
         head = file.read(LARGEST_MESSAGE).lower()
         if b"<html" in head or b"<status>error" in head:
-            raise RetriableAPIError("A page or an error came in place of clicks.")
+            raise RetriableAPIError("A page or an error came in place of an export.")
         raise FatalAPIError("The export's file is XML, though JSON was asked for.")

@@ -6,17 +6,26 @@ from concurrent.futures import Future
 from decimal import Decimal
 from functools import cache
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from tap_impact.api.rate_limit import number
+from tap_impact.records.fields import listed
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
+# What stands beside the list of a page without being one.
+NO_ROWS = {"errors", "messages"}
+
 # Decimals that arrive unquoted keep their digits.
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+# What `decode` raises for what is no JSON, or is nested too deeply.
+NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 @cache
@@ -60,3 +69,56 @@ def in_background(call: Callable[[], T]) -> Future[T]:
 
     Thread(target=run, daemon=True).start()
     return future
+
+
+class PageBody(NamedTuple):
+    """What the body of a page says."""
+
+    rows: list[Any]
+    total: int = 0
+    pages: int = 0
+    next_uri: Any = None
+
+
+def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
+    """Read the body of a page; None if it is none.
+
+    Nothing at all, and `null`, are an empty list. A page of rows under an unknown key, or just the
+    rows, are met too; one without rows may lack the key.
+    """
+    match body:
+        case None:
+            return PageBody([])
+        case list():
+            rows: list[Any] | None = body
+        case dict():
+            rows = rows_of(body, data_keys)
+        case _:
+            rows = None
+    if rows is None or not all(isinstance(row, dict | msgspec.Struct) for row in rows):
+        return None
+    if isinstance(body, list):
+        return PageBody(rows)
+    return PageBody(
+        rows,
+        number(body.get("@total")) or 0,
+        number(body.get("@numpages")) or 0,
+        body.get("@nextpageuri"),
+    )
+
+
+def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> list[Any] | None:
+    """The rows of a page: under one of the keys, else the one list of objects; None if unclear."""
+    for key in data_keys:
+        if key in body:
+            return [*listed(body[key])]
+    lists = [
+        [*rows]
+        for key, value in body.items()
+        if not key.startswith("@") and key.lower() not in NO_ROWS
+        if isinstance(rows := listed(value), list) and (rows is value or rows != [value])
+    ]
+    lists = [rows for rows in lists if rows] or lists[:1]
+    if len(lists) == 1:
+        return lists[0]
+    return [] if not lists and any(key.startswith("@") for key in body) else None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from tap_impact.api.clock import date_of
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
@@ -29,7 +31,7 @@ class Budget:
     said: bool = False
 
 
-class Pace:
+class RateLimiter:
     """Spreads the last requests of an hourly limit over the time until it is renewed.
 
     Safe to be shared by threads.
@@ -135,9 +137,11 @@ def seconds_to_reset(headers: Mapping[str, str]) -> float | None:
     The brand's page gives an example of the reset as an instant, in seconds since 1970.
     """
     seconds = number(headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset"))
-    if seconds is None or seconds < time.time() / 2:
-        return seconds
-    return max(seconds - time.time(), 0)
+    if seconds is None:
+        return None
+    sent = date_of(headers)
+    now = sent.timestamp() if sent else time.time()
+    return seconds if seconds < now / 2 else max(seconds - now, 0)
 
 
 def number(value: object) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_impact.api.client import AccessDenied, NotFound, RateLimited, WrongCredentials
+from tap_impact.errors import AccessDenied, NotFound, RateLimited, WrongCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.progress.coverage import OVERLAP
@@ -85,6 +85,12 @@ def last_day_over(now: datetime, zone: tzinfo | None) -> date:
     practices for exporting clicks"), so a day gets the same while to settle as any other row.
     """
     return (now - OVERLAP).astimezone(zone or WESTERNMOST).date() - ONE_DAY
+
+
+def complete_at(day: date, zone: tzinfo | None) -> datetime:
+    """From when on all clicks of a day are known: it is one of those of `last_day_over` then."""
+    end = datetime.combine(day + ONE_DAY, time.min, tzinfo=zone or WESTERNMOST)
+    return end.astimezone(UTC) + OVERLAP
 
 
 def days_to_load(held: Iterable[Days | None], *, start: date, last: date) -> list[date]:

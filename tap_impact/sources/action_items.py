@@ -15,8 +15,8 @@ from urllib.parse import quote
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
-from tap_impact.api.client import AccessDenied, NotFound
 from tap_impact.api.scopes import Need
+from tap_impact.errors import AccessDenied, NotFound
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.items import Action, Progress
 from tap_impact.progress.windows import WIDEST, newest_first

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.exceptions import FatalAPIError, FatalSyncError
 from typing_extensions import override
 
-from tap_impact.api.client import AccessDenied
-from tap_impact.api.export_files import UnreadableFile, file_format, rows
-from tap_impact.api.exports import DownloadDenied, Exports, Ledger
+from tap_impact.api.export_files import file_format, rows
+from tap_impact.api.exports import ExportQuery, Exports, Ledger
 from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
-from tap_impact.progress.click_days import Days, days_to_load, last_day_over
+from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
+from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
 from tap_impact.records.instants import iso
@@ -34,6 +34,7 @@ from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import tzinfo
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.exports import Export
@@ -142,7 +143,9 @@ class ClickExportSource(Source):
         start, last, days = days_left(sync)
         ledger = load_ledger(sync)
         # A run that plays the past leaves the jobs of later days alone.
-        ledger.jobs = {day: job for day, job in ledger.jobs.items() if day in days or day > last}
+        keys = {day.isoformat() for day in days}
+        known = ledger.jobs.keys() | ledger.failures.keys()
+        ledger.keep(key for key in known if key in keys or key > last.isoformat())
 
         def keep() -> None:
             sync.state.update(ledger.bookmark())
@@ -152,34 +155,33 @@ class ClickExportSource(Source):
             sync.client,
             ledger,
             keep,
-            now=sync.settings.clock,
-            zone=sync.settings.zone,
             most_per_day=sync.settings.click_exports_per_day,
             patience_seconds=sync.settings.export_wait_seconds,
             logger=sync.logger,
         )
         left = {*days}
-        for export in exports.arriving(days):
+        for export in exports.arriving(query_of(day, sync.settings.zone) for day in days):
+            day = date.fromisoformat(export.key)
             wanting = [
                 stream
                 for stream in sync.streams
-                if not ((covered := load_days(sync, stream, start)) and export.day in covered)
+                if not ((covered := load_days(sync, stream, start)) and day in covered)
             ]
             figures: dict[tuple[str, str], Figures] = {}
             try:
                 yield from self._batches(export, wanting, figures)
             except FatalAPIError as error:
-                exports.fail(export.day, error)
+                exports.fail(export.key, error)
                 continue
             clicks = sum(each.clicks for each in figures.values())
-            left.discard(export.day)
+            left.discard(day)
             for stream in sync.streams:
-                add_day(sync, stream, export.day, start, self.replication_key)
-            ledger.jobs.pop(export.day, None)
+                add_day(sync, stream, day, start, self.replication_key)
+            ledger.loaded(export.key)
             keep()
             sync.logger.info(
                 "Clicks of %s: %d, of which %d unique. Exports left today: %d. Days left: %d.",
-                export.day,
+                day,
                 clicks,
                 sum(each.unique_clicks for each in figures.values()),
                 exports.left_today,
@@ -189,11 +191,12 @@ class ClickExportSource(Source):
             sync.logger.info("Clicks are complete from %s to %s.", start, last)
         else:
             sync.logger.info(
-                "Clicks: %d days left, %s to %s%s.",
+                "Clicks: %d days left, %s to %s%s%s.",
                 len(left),
                 min(left),
                 max(left),
                 f": {exports.refusal}" if exports.refusal else "",
+                f". Cannot be had: {ledger.failing()}" if ledger.failures else "",
             )
         if exports.trouble:
             raise exports.trouble
@@ -203,7 +206,7 @@ class ClickExportSource(Source):
         _, _, days = days_left(sync)
         a_day = sync.settings.click_exports_per_day
         ledger = load_ledger(sync)
-        new = [day for day in days if day not in ledger.jobs]
+        new = [day for day in days if day.isoformat() not in ledger.jobs]
         now = min(len(new), max(a_day - ledger.asked, 0))
         later = ceil((len(new) - now) / a_day)
         adopted = len(days) - len(new)
@@ -233,7 +236,7 @@ class ClickExportSource(Source):
         Raises:
             FatalAPIError: The file, or a field of a row, cannot be read.
         """
-        day = export.day.isoformat()
+        day = export.key
         with closing(export.file.content), Occurrences() as occurrences:
             of_each = [stream for stream in streams if stream.part == EACH]
             alike = Counter[tuple[bytes, ...]]()
@@ -273,14 +276,17 @@ class ClickExportSource(Source):
         """The clicks of an export's file in its order, some at once, as JSON by property."""
         encoder = self._encoder(*of_each)
         left = rows(export.file.content)
+        read = 0
         try:
             while some := [*islice(left, ROWS_AT_ONCE)]:
+                read += len(some)
                 yield encoder.columns(some).listed()
         except UnreadableFile as error:
             raise FatalAPIError(
-                f"clicks: the export of {export.day} cannot be read: {error}. State is safe: the "
+                f"clicks: the export of {export.key} cannot be read: {error}. State is safe: the "
                 "next run downloads it again."
             ) from None
+        export.check_rows(read)
 
     def _encoder(self, *of_each: FedStream) -> RecordEncoder:
         additional = of_each[0].additional if of_each else self.click_map.additional
@@ -293,6 +299,17 @@ class ClickExportSource(Source):
         identities = zip(*(values[name] for name in self.identity), strict=True)
         keys = [to_json(occurrences.key(each)) for each in identities]
         return {**values, "click_key": keys, "click_day": repeat(to_json(day), len(keys))}
+
+
+def query_of(day: date, zone: tzinfo | None) -> ExportQuery:
+    """How a day's clicks are asked for ("Export clicks")."""
+    return ExportQuery(
+        key=day.isoformat(),
+        title=f"Clicks of {day}",
+        path="/ClickExport",
+        query={"Date": day.isoformat(), "ResultFormat": "JSON"},
+        complete_at=complete_at(day, zone),
+    )
 
 
 def figures_of(alike: Counter[tuple[bytes, ...]]) -> dict[tuple[str, str], Figures]:

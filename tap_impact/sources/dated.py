@@ -9,8 +9,9 @@ import msgspec
 from singer_sdk.exceptions import FatalSyncError
 from typing_extensions import override
 
-from tap_impact.api.client import MAX_PAGES, AccessDenied, TooManyPages
+from tap_impact.api.client import MAX_PAGES
 from tap_impact.api.scopes import Need
+from tap_impact.errors import AccessDenied, TooManyPages
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.windows import NARROWEST, Window, newest_first
 from tap_impact.records.fields import as_text, is_blank

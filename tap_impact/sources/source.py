@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tap_impact.api.client import AccessDenied, ImpactClient
+    from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Need, Scope
+    from tap_impact.errors import AccessDenied
     from tap_impact.records.columns import Columns
     from tap_impact.records.fields import RecordMap, Row
     from tap_impact.settings import Settings

@@ -1,0 +1,25 @@
+"""Which addresses may be asked: https, or this very machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def is_safe(url: str) -> bool:
+    """Whether credentials, or what stands for them, may be sent there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    return parts.scheme == "http" and is_loopback(parts.hostname)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this very machine."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
