@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk import typing as th
-from singer_sdk.exceptions import FatalSyncError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from tap_impact.api.addresses import is_safe
 from tap_impact.progress.windows import REACH
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.records.instants import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -252,17 +251,6 @@ class Settings(NamedTuple):
             export_wait_seconds=config["export_wait_seconds"],
             zone=ZoneInfo(zone) if zone else None,
         )
-
-    def refuse_future(self, stream: str, through: datetime) -> None:
-        """Stop at a bookmark that would hide all that happens until then.
-
-        Raises:
-            FatalSyncError: It is more than a day ahead.
-        """
-        if through > self.clock + timedelta(days=1):
-            raise FatalSyncError(
-                f"State: the bookmark of {stream} is in the future ({iso(through)})."
-            )
 
 
 def problems(config: dict[str, Any]) -> list[str]:

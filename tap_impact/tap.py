@@ -22,14 +22,22 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_impact.api.client import ImpactClient
-from tap_impact.errors import AccessDenied, NotFound
+from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
 from tap_impact.records.instants import iso, parse_instant
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.singer import sdk_internals
-from tap_impact.singer.adapter import ImpactStream, ImpactTap, sync_source
+from tap_impact.singer.adapter import (
+    ACCOUNT_DIGEST,
+    ImpactStream,
+    ImpactTap,
+    account_digest,
+    sync_source,
+)
 from tap_impact.singer.batch_files import BatchFiles
 from tap_impact.singer.message_writer import MessageWriter
 from tap_impact.singer.signals import Interrupted, Interruption
+from tap_impact.singer.stdout import MessagesLost
+from tap_impact.sources.source import AccountStart
 from tap_impact.streams import STREAMS
 from tap_impact.token_scopes import report
 
@@ -62,6 +70,8 @@ class TapImpact(ImpactTap):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Nothing is sent before a stream is synced."""
         self.denied: list[str] = []
+        self.failed: list[str] = []
+        self.account_start = AccountStart()
         self.interruption = Interruption()
         super().__init__(*args, message_writer=MessageWriter(self.interruption), **kwargs)
         if batch_config := self.config.get("batch_config"):
@@ -93,12 +103,15 @@ class TapImpact(ImpactTap):
                 continue
             try:
                 sync_source(self, streams)
+            except (WrongCredentials, MessagesLost):
+                raise
             except AccessDenied as error:
                 self.skip_streams(streams, error)
-            except NotFound as error:
-                if streams[0].source.scope.required:
-                    raise
-                self.logger.warning("%s is skipped. %s", names_of(streams), error)
+            except Exception as error:  # noqa: BLE001 - one trouble stops one thing
+                if isinstance(error, NotFound) and not streams[0].source.scope.required:
+                    self.logger.warning("%s is skipped. %s", names_of(streams), error)
+                else:
+                    self.fail_streams(streams, error)
 
     @cached_property
     @override
@@ -131,6 +144,14 @@ class TapImpact(ImpactTap):
             sleep=self.interruption.sleep,
         )
 
+    def fail_streams(self, streams: Sequence[ImpactStream], error: Exception) -> None:
+        """Go on without streams that met an error; the run fails at its end."""
+        names = names_of(streams)
+        words = str(error) if isinstance(error, SingerSDKError) else unforeseen(error)
+        self.logger.error("%s failed. %s", names, words)
+        self.logger.debug("".join(traceback.format_tb(error.__traceback__)))
+        self.failed.append(names)
+
     def skip_streams(self, streams: Sequence[ImpactStream], error: AccessDenied) -> None:
         """Go on without streams that the token does not allow; a required one fails the run."""
         scope, names = streams[0].source.scope_lacking(error), names_of(streams)
@@ -153,9 +174,24 @@ class TapImpact(ImpactTap):
         bookmarks = state.get("bookmarks", {})
         if not isinstance(bookmarks, dict):
             raise FatalSyncError("State: its bookmarks are not an object.")
+        wrong = []
+        digest = account_digest(self.config.get("account_sid"))
+        sources = {declaration.name: declaration.source for declaration in STREAMS}
         for stream, bookmark in bookmarks.items():
             if not isinstance(bookmark, dict):
-                raise FatalSyncError(f"State: the bookmark of {stream} is not an object.")
+                wrong.append(f"the bookmark of {stream} is not an object")
+            elif stream in sources:
+                try:
+                    sources[stream].check_bookmark(bookmark)
+                except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+                    wrong.append(f"the bookmark of {stream} cannot be read")
+                if bookmark.get(ACCOUNT_DIGEST, digest) != digest:
+                    wrong.append(f"the bookmark of {stream} is of another account SID")
+        if wrong:
+            raise FatalSyncError(
+                f"State: {'; '.join(wrong)}. Each account needs a state of its own. What is taken "
+                "out of the state is loaded anew."
+            )
         super().load_state(state)
 
     @override
@@ -253,6 +289,12 @@ class TapImpact(ImpactTap):
                 "Streams without the scope that they need: %s. The others are complete.",
                 ", ".join(tap.denied),
             )
+        if tap.failed:
+            cls.logger.error(
+                "Streams that failed: %s. State is safe: run again. The others are loaded.",
+                ", ".join(tap.failed),
+            )
+        if tap.denied or tap.failed:
             sys.exit(1)
 
 

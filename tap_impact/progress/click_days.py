@@ -59,6 +59,12 @@ class Days:
         """Whether a day is held."""
         return self.since <= day <= self.through and day not in self.missing
 
+    def until(self, last: date) -> Days | None:
+        """Those up to a day; None if there are none."""
+        if self.since > last:
+            return None
+        return replace(self, through=min(self.through, last))
+
     def plus(self, day: date) -> Days:
         """The days with one more; those that it leaps over are missing."""
         leapt = {*days_back(day - ONE_DAY, self.through + ONE_DAY)}

@@ -67,8 +67,15 @@ class Progress:
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
-        """Read what stands beside the coverage in Singer state."""
-        return cls(coverage, bookmark.get("history_last_id"), dict(bookmark.get("recent") or {}))
+        """Read what stands beside the coverage in Singer state.
+
+        Raises:
+            ValueError, TypeError, AttributeError: It is none that this version wrote.
+        """
+        last_id, recent = bookmark.get("history_last_id"), bookmark.get("recent") or {}
+        if not all(isinstance(each, str) for each in (last_id or "", *recent.values())):
+            raise TypeError
+        return cls(coverage, last_id, dict(recent))
 
     def details(self) -> dict[str, Any]:
         """Write what stands beside the coverage in Singer state."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_impact.singer.signals import Interruption
 
 
-class OutputLost(FatalSyncError):
+class MessagesLost(FatalSyncError):
     """Nobody takes the messages any more."""
 
 
@@ -35,7 +35,7 @@ class Output(MsgSpecWriter):
         """Write whole lines and hand them on at once.
 
         Raises:
-            OutputLost: The reader is gone, or the disk is full.
+            MessagesLost: The reader is gone, or the disk is full.
         """
         try:
             # A handler that raises inside a large write would lose the rest of it; unbuffered
@@ -52,7 +52,7 @@ class Output(MsgSpecWriter):
                 if isinstance(error, BrokenPipeError)
                 else error.strerror
             )
-            raise OutputLost(
+            raise MessagesLost(
                 f"The messages cannot be written: {why}. State is safe: run again."
             ) from None
 

@@ -18,11 +18,13 @@ from typing_extensions import override
 from tap_impact.api.scopes import Need
 from tap_impact.errors import AccessDenied, NotFound
 from tap_impact.progress.coverage import Coverage, Purpose
+from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.items import Action, Progress
-from tap_impact.progress.windows import WIDEST, newest_first
+from tap_impact.progress.windows import newest_first
 from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.instants import iso
-from tap_impact.sources.dated import load_coverage, save_coverage
+from tap_impact.sources.dated import load_progress as load_list_progress
+from tap_impact.sources.dated import save_coverage
 from tap_impact.sources.lists import LIST_PAGE_SIZE
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
@@ -69,6 +71,11 @@ class ActionItemsSource(Source):
         return [Need(self.scope, self.path("0"))]
 
     @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        self.actions.check_bookmark(bookmark)
+        Progress.of_bookmark(Coverage(EARLIEST, EARLIEST), bookmark)
+
+    @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         settings = sync.settings
         if any(stream.is_full_table for stream in sync.streams):
@@ -89,7 +96,7 @@ class ActionItemsSource(Source):
         lists = len([*progress.lists(now=settings.now, start=start, reach=settings.reach)])
         left = max(progress.coverage.since - start, timedelta())
         left += max(settings.now - progress.coverage.through, timedelta())
-        number = ceil(self.actions.actions_per_day(sync, WIDEST) * (left / ONE_DAY))
+        number = ceil(self.actions.rows_per_day(sync) * (left / ONE_DAY))
         most = settings.action_items_per_run
         note = (
             f"The whole history has about {number} actions, in {ceil(number / most)} runs of "
@@ -226,6 +233,7 @@ class Listed:
     name: str = "action_items: the list of actions"
     part: str = ""
     is_full_table: bool = False
+    unplaced: int = 0
     bookmark: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -240,7 +248,7 @@ class Listed:
 
 def load_progress(sync: Sync) -> Progress:
     """Where the state says that the last run stopped."""
-    if covered := load_coverage(sync):
+    if covered := load_list_progress(sync).coverage:
         return Progress.of_bookmark(covered, sync.streams[0].bookmark)
     return Progress(Coverage(sync.settings.now, sync.settings.now))
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import islice, repeat
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.exceptions import FatalAPIError, FatalSyncError
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_impact.api.export_files import file_format, rows
@@ -25,6 +25,7 @@ from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
 from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
+from tap_impact.progress.dated import EARLIEST
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
 from tap_impact.records.instants import iso
@@ -33,7 +34,7 @@ from tap_impact.sources.lists import LIST_PAGE_SIZE
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from tap_impact.api.client import ImpactClient
@@ -133,6 +134,12 @@ class ClickExportSource(Source):
             Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"),
             Need(self.look_scope, f"/Jobs/{NO_JOB}"),
         ]
+
+    @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        Days.of_bookmark(bookmark, start=EARLIEST.date())
+        Ledger.of_bookmark(bookmark, today=EARLIEST.date())
+        date.fromisoformat(bookmark.get("first_day", "2000-01-01"))
 
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
@@ -324,19 +331,11 @@ def figures_of(alike: Counter[tuple[bytes, ...]]) -> dict[tuple[str, str], Figur
 def load_days(sync: Sync, stream: FedStream, start: date) -> Days | None:
     """The days whose rows a stream has written; None if there are none.
 
-    Raises:
-        FatalSyncError: The bookmark cannot be used.
+    Days that are not over yet were written by a machine whose clock was ahead.
     """
-    try:
-        covered = Days.of_bookmark(stream.bookmark, start=start)
-    except (TypeError, ValueError):
-        raise FatalSyncError(
-            f"State: the bookmark of {stream.name} holds no day that can be read."
-        ) from None
-    if covered:
-        midnight = datetime.combine(covered.through, time.min, tzinfo=UTC)
-        sync.settings.refuse_future(stream.name, midnight)
-    return covered
+    covered = Days.of_bookmark(stream.bookmark, start=start)
+    last = last_day_over(sync.settings.clock, sync.settings.zone)
+    return covered and covered.until(last)
 
 
 def add_day(sync: Sync, stream: FedStream, day: date, start: date, replication_key: str) -> None:
@@ -355,32 +354,15 @@ def days_left(sync: Sync) -> tuple[date, date, list[date]]:
 
 
 def first_day(sync: Sync) -> date:
-    """The oldest day to load; that of the first run is kept in state.
-
-    Raises:
-        FatalSyncError: What was kept is no day.
-    """
-    if sync.settings.click_start:
-        return sync.settings.click_start
-    default = (sync.settings.now - DEFAULT_HISTORY).date().isoformat()
-    try:
-        return date.fromisoformat(sync.state.setdefault("first_day", default))
-    except (TypeError, ValueError):
-        raise FatalSyncError(
-            "State: first_day of click_exports is no day that can be read."
-        ) from None
+    """The oldest day to load; that of the first run is kept in state."""
+    default = (sync.settings.now - DEFAULT_HISTORY).date()
+    start = sync.settings.click_start or date.fromisoformat(
+        sync.state.setdefault("first_day", default.isoformat())
+    )
+    began = sync.account_start.known
+    return max(start, began.date()) if began else start
 
 
 def load_ledger(sync: Sync) -> Ledger:
-    """What the runs before left.
-
-    Raises:
-        FatalSyncError: It cannot be read.
-    """
-    today = sync.settings.clock.date()
-    try:
-        return Ledger.of_bookmark(sync.state, today=today)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise FatalSyncError(
-            "State: the bookmark of click_exports holds jobs that cannot be read."
-        ) from None
+    """What the runs before left."""
+    return Ledger.of_bookmark(sync.state, today=sync.settings.clock.date())

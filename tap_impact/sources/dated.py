@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from singer_sdk.exceptions import FatalSyncError
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.client import MAX_PAGES
 from tap_impact.api.scopes import Need
-from tap_impact.errors import AccessDenied, TooManyPages
+from tap_impact.errors import QueryRefused, TooManyPages
 from tap_impact.progress.coverage import Coverage, Purpose
-from tap_impact.progress.windows import NARROWEST, Window, newest_first
+from tap_impact.progress.dated import DatedProgress
+from tap_impact.progress.open_queries import Query, around
+from tap_impact.progress.windows import NARROWEST, WIDEST, Window, newest_first
 from tap_impact.records.fields import as_text, is_blank
 from tap_impact.records.instants import iso, zoned
+from tap_impact.settings import LARGEST_PAGE
 from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_impact.progress.coverage import Step
     from tap_impact.records.fields import Row
     from tap_impact.settings import Settings
     from tap_impact.sources.source import FedStream, Sync
+
+# How exactly the beginning of an account is found, if impact.com does not tell it.
+ONE_HOUR = timedelta(hours=1)
 
 
 class Feed(NamedTuple):
@@ -50,7 +57,7 @@ class DatedSource(ListSource):
     feeds: Mapping[Purpose, Feed]
     """Which filters find the rows for each purpose."""
     campaigns: ListSource
-    """Where the campaigns are listed: the last way to narrow a query down."""
+    """Where the campaigns are listed."""
     max_pages: int | None = field(default=MAX_PAGES)
 
     @override
@@ -60,70 +67,52 @@ class DatedSource(ListSource):
         return [Need(self.scope, self.path, query)]
 
     @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        DatedProgress.of_bookmark(bookmark)
+
+    @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         settings = sync.settings
         if any(stream.is_full_table for stream in sync.streams):
+            reading = Reading(self, sync, DatedProgress())
             for window in newest_first(settings.start, settings.now):
-                for rows in self.within(sync, window, Purpose.HISTORY):
-                    yield Batch(rows, sync.streams)
+                yield from reading.window(Purpose.HISTORY, window)
+            reading.raise_open()
             return
-        covered = load_coverage(sync)
-        steps = self.steps(settings, covered)
-        total = 0
-        for done, step in enumerate(steps, start=1):
-            count = 0
-            for rows in self.within(sync, step.window, step.purpose):
-                if step.purpose is not Purpose.HISTORY:
-                    # What locks or changes now may have happened before history begins. There the
-                    # table would have days in part.
-                    since = steps[-1].coverage.since
-                    rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
-                count += len(rows)
-                yield Batch(rows, sync.streams)
-            total += count
-            save_coverage(sync, step.coverage, self.replication_key)
-            sync.logger.info(
-                "%s: %s %s: %d rows. %d of %d windows done.",
-                sync.name,
-                step.purpose.value,
-                step.window,
-                count,
-                done,
-                len(steps),
-            )
-        if covered is None and not total:
-            sync.logger.info(
-                "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
-                "campaign_ids leaves out what it earned; SID and token are of another account.",
-                sync.name,
-                iso(settings.start),
-                iso(settings.now),
-            )
+        yield from Reading(self, sync, load_progress(sync)).all_steps()
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
-        windows = len(self.steps(sync.settings, load_coverage(sync)))
+        windows = len(self.steps(sync.settings, load_progress(sync)))
         number = windows * len(sync.settings.campaign_ids or (None,))
         return Estimate(number, number, EVENTS_AN_HOUR, "More where pages are full.")
 
-    def steps(self, settings: Settings, covered: Coverage | None) -> list[Step]:
+    def steps(self, settings: Settings, progress: DatedProgress) -> list[Step]:
         """What a run reads, given what is covered."""
-        now = settings.now
+        now, start = settings.now, settings.start
+        covered = progress.coverage or Coverage(now, now)
+        if progress.refused_start and start >= progress.refused_start:
+            start = max(start, covered.since)
         lookback = settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
-        steps = (covered or Coverage(now, now)).steps(
-            now=now, start=settings.start, reach=settings.reach, settlement_lookback=lookback
+        steps = covered.steps(
+            now=now, start=start, reach=settings.reach, settlement_lookback=lookback
         )
         return [*steps]
 
     def within(self, sync: Sync, window: Window, purpose: Purpose) -> Iterator[Sequence[Row]]:
-        """The rows of a window, in as many queries as the API wants."""
-        for campaign_id in sync.settings.campaign_ids or (None,):
-            yield from self._query(sync, window, purpose, campaign_id)
+        """The rows of a window, in as many queries as the API wants.
 
-    def actions_per_day(self, sync: Sync, widest: timedelta) -> float:
+        Raises:
+            FatalAPIError: Some cannot be had by any query.
+        """
+        reading = Reading(self, sync, DatedProgress())
+        yield from reading.rows(purpose, window)
+        reading.raise_open()
+
+    def rows_per_day(self, sync: Sync) -> float:
         """How many rows happened on a day, as the last weeks had it."""
         settings, found = sync.settings, 0
-        window = Window(max(settings.start, settings.now - widest), settings.now)
+        window = Window(max(settings.start, settings.now - WIDEST), settings.now)
         query = self.feeds[Purpose.HISTORY].within(window) | {"PageSize": str(settings.page_size)}
         for campaign_id in settings.campaign_ids or (None,):
             of_campaign = {"CampaignId": campaign_id} if campaign_id else {}
@@ -137,91 +126,263 @@ class DatedSource(ListSource):
                 found += MAX_PAGES * settings.page_size
         return found / ((window.end - window.start).total_seconds() / 86_400)
 
-    def _is_of(self, row: Row, since: datetime) -> bool:
-        """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
-        if isinstance(row, msgspec.Struct):
-            value = getattr(row, self.happened)
-        else:
-            value = row.get(self.happened)
-        try:
-            return is_blank(value) or zoned(as_text(value)) >= since
-        except (TypeError, ValueError):
-            return True
 
-    def _query(
-        self, sync: Sync, window: Window, purpose: Purpose, campaign_id: str | None
-    ) -> Iterator[Sequence[Row]]:
-        """One query; narrower ones if its result is more than the API hands out.
+class Reading:
+    """One run through a dated list."""
 
-        A month's actions can lock at one instant, where only the campaign can narrow it further.
+    def __init__(self, source: DatedSource, sync: Sync, progress: DatedProgress) -> None:
+        """Send nothing yet."""
+        self.source = source
+        self.sync = sync
+        self.progress = progress
+
+    def all_steps(self) -> Iterator[Batch]:
+        """Ask again for what had no answer, then catch up, then go on with history.
+
+        Raises:
+            FatalAPIError: Some rows cannot be had by any query; all others were loaded.
         """
-        params = self.feeds[purpose].within(window) | {"PageSize": str(sync.settings.page_size)}
-        if campaign_id:
-            params["CampaignId"] = campaign_id
-        try:
-            yield from self.pages(sync, params)
-        except TooManyPages:
-            if window.can_be_halved:
-                narrower = [(half, campaign_id) for half in window.halves()]
-            elif campaign_id is None:
-                narrower = [(window, each) for each in self._all_campaign_ids(sync)]
+        sync, source = self.sync, self.source
+        is_new = self.progress.coverage is None
+        steps = source.steps(sync.settings, self.progress)
+        yield from self._ask_again()
+        total = 0
+        for done, step in enumerate(steps, start=1):
+            count = 0
+            coverage = step.coverage
+            try:
+                for batch in self.window(step.purpose, step.window, since=steps[-1].coverage.since):
+                    count += len(batch.rows)
+                    yield batch
+            except QueryRefused as error:
+                if step.purpose is not Purpose.HISTORY:
+                    raise
+                began = yield from self._beginning(step.window, error)
+                self.progress.refused_start = sync.settings.start
+                coverage = coverage._replace(since=began)
                 sync.logger.warning(
-                    "%s: %s holds more than impact.com gives at once, so it is asked for by "
-                    "campaign. A campaign that /Campaigns does not list is not in it; campaign_ids "
-                    "can name it.",
+                    "%s: impact.com answers for no time before %s: history begins there. %s",
                     sync.name,
-                    window,
+                    iso(began),
+                    error,
                 )
-            else:
-                raise
+            total += count
+            self._save(coverage)
+            sync.logger.info(
+                "%s: %s %s: %d rows. %d of %d windows done.",
+                sync.name,
+                step.purpose.value,
+                step.window,
+                count,
+                done,
+                len(steps),
+            )
+            if coverage is not step.coverage:
+                break
+        if is_new and not total:
+            sync.logger.info(
+                "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
+                "campaign_ids leaves out what it earned; SID and token are of another account.",
+                sync.name,
+                iso(sync.settings.start),
+                iso(sync.settings.now),
+            )
+        self.raise_open()
+
+    def window(
+        self, purpose: Purpose, window: Window, since: datetime | None = None
+    ) -> Iterator[Batch]:
+        """The batches of a window; what cannot be placed keeps it open for the next run.
+
+        Args:
+            purpose: why it is read.
+            window: what to read.
+            since: where history begins. What locks or changes now may have happened before, where
+                the table would have days in part.
+        """
+        streams = self.sync.streams
+        placed_before = sum(stream.unplaced for stream in streams)
+        for rows in self.rows(purpose, window):
+            if since and purpose is not Purpose.HISTORY:
+                rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
+            yield Batch(rows, streams)
+        is_whole = sum(stream.unplaced for stream in streams) == placed_before
+        # Settlement is read again for weeks anyway.
+        if not is_whole and purpose is not Purpose.SETTLEMENT:
+            self.progress.unanswered.append(Query(purpose, window))
+
+    def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
+        """The rows of a window, in as many queries as the API wants."""
+        for campaign_id in self.sync.settings.campaign_ids or (None,):
+            query = Query(purpose, window, campaign_id)
+            known = [each for each in self.progress.unanswered if each.state]
+            for part in around(query, known, self.progress.campaigns):
+                yield from self._query(part)
+
+    def raise_open(self) -> None:
+        """Name what impact.com would not give by any query.
+
+        Raises:
+            FatalAPIError: There is such a query.
+        """
+        if too_large := [query for query in self.progress.unanswered if query.state]:
+            raise FatalAPIError(
+                f"{self.sync.name}: impact.com gives no more than {MAX_PAGES} pages of "
+                f"{LARGEST_PAGE} rows, and these hold more: {'; '.join(map(str, too_large))}. They "
+                "stay open, and the next run asks again; all others are loaded."
+            )
+
+    def _ask_again(self) -> Iterator[Batch]:
+        """Ask for what had no answer in the runs before."""
+        before, self.progress.unanswered = self.progress.unanswered, []
+        for query in before:
+            if query.state is None:
+                yield from self.window(query.purpose, query.window)
+                continue
+            for rows in self._query(query):
+                yield Batch(rows, self.sync.streams)
+
+    def _query(self, query: Query) -> Iterator[Sequence[Row]]:
+        """One query; narrower ones if its result is more than the API hands out."""
+        settings = self.sync.settings
+        # More pages of a window that can be narrowed down are no help.
+        page_size = settings.page_size if query.window.can_be_halved else LARGEST_PAGE
+        params = self.source.feeds[query.purpose].within(query.window)
+        params |= {"PageSize": str(page_size)}
+        params |= {"CampaignId": query.campaign_id} if query.campaign_id else {}
+        params |= {"State": query.state} if query.state else {}
+        try:
+            for rows in self.source.pages(self.sync, params):
+                self.progress.campaigns |= campaigns_of(rows)
+                yield rows
+        except TooManyPages:
+            by_campaign = not query.window.can_be_halved and query.campaign_id is None
+            narrower = query.narrower(self._campaign_ids() if by_campaign else ())
+            if not narrower:
+                self.progress.unanswered.append(query)
         else:
             return
-        for part, each in narrower:
-            yield from self._query(sync, part, purpose, each)
+        for part in narrower:
+            yield from self._query(part)
 
-    def _all_campaign_ids(self, sync: Sync) -> list[str]:
-        campaigns = self.campaigns
-        query: dict[str, Any] = {"PageSize": LIST_PAGE_SIZE}
+    def _campaign_ids(self) -> list[str]:
+        """All campaigns of the account: the listed ones, and those that any row ever named."""
+        campaigns, sync = self.source.campaigns, self.sync
+        listed: set[str] = set()
         try:
-            pages = sync.client.pages(campaigns.path, query, campaigns.data_key)
-            return [row["CampaignId"] for page in pages for row in page.rows]
-        except AccessDenied as error:
-            raise FatalSyncError(
-                f"More actions share one instant than impact.com gives in one query, so they must "
-                f"be asked for by campaign. {error} Tick {campaigns.scope} for the token, or set "
-                "campaign_ids."
-            ) from None
+            for page in sync.client.pages(
+                campaigns.path, {"PageSize": LIST_PAGE_SIZE}, campaigns.data_key
+            ):
+                listed |= campaigns_of(page.rows)
+        except (FatalAPIError, RetriableAPIError) as error:
+            sync.logger.warning(
+                "%s: many rows share one instant, so they are asked for by campaign, of which only "
+                "those are known that rows have named. %s",
+                sync.name,
+                error,
+            )
+        return sorted(listed | self.progress.campaigns)
+
+    def _is_of(self, row: Row, since: datetime) -> bool:
+        """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
+        value = value_of(row, self.source.happened)
+        try:
+            return is_blank(value) or zoned(as_text(value)) >= since
+        except (TypeError, ValueError, OverflowError):
+            return True
+
+    def _beginning(self, window: Window, refusal: QueryRefused) -> Generator[Batch, None, datetime]:
+        """Find from when on impact.com answers within a window that it refused, and read it.
+
+        It refuses what begins before the account did.
+
+        Raises:
+            QueryRefused: It answers for no part of history at all.
+        """
+        covered = self.progress.coverage
+        refused, answered = window.start, window.end
+        has_answered = covered is not None and covered.since < self.sync.settings.now
+        for candidate in self._candidates(window):
+            if not refused < candidate < answered:
+                continue
+            try:
+                yield from self.window(Purpose.HISTORY, Window(candidate, answered))
+            except QueryRefused:
+                refused = candidate
+                continue
+            answered, has_answered = candidate, True
+            if candidate == self.sync.account_start.known:
+                return candidate
+        while answered - refused > ONE_HOUR:
+            middle = Window(refused, answered).halves()[0].end
+            try:
+                yield from self.window(Purpose.HISTORY, Window(middle, answered))
+            except QueryRefused:
+                refused = middle
+            else:
+                answered, has_answered = middle, True
+        if not has_answered:
+            raise refusal
+        self.sync.account_start.known = answered
+        return answered
+
+    def _candidates(self, window: Window) -> Iterator[datetime]:
+        """What may be the beginning, before it is searched for."""
+        if self.sync.account_start.known:
+            yield self.sync.account_start.known
+            return
+        try:
+            activated = zoned(as_text(self.sync.client.get("")["DateActivated"]))
+        except (FatalAPIError, RetriableAPIError, LookupError, TypeError, ValueError):
+            return
+        self.sync.account_start.known = activated.astimezone(window.start.tzinfo)
+        yield self.sync.account_start.known
+
+    def _save(self, coverage: Coverage) -> None:
+        self.progress.coverage = coverage
+        save_coverage(self.sync, coverage, self.source.replication_key, **self.progress.details())
 
 
-def load_coverage(sync: Sync) -> Coverage | None:
-    """What all streams of a source cover; None if one covers nothing, or not all campaigns.
-
-    Raises:
-        FatalSyncError: A bookmark cannot be used.
-    """
-    coverages = [coverage_of(sync, stream) for stream in sync.streams]
-    covered = coverages[0]
-    for other in coverages[1:]:
-        covered = covered and other and covered.common(other)
-    return covered
+# A bookmark may be ahead of impact.com by as much as its machines' clocks differ.
+CLOCKS_AGREE = timedelta(minutes=5)
 
 
-def coverage_of(sync: Sync, stream: FedStream) -> Coverage | None:
-    """What one stream covers, as `load_coverage` says."""
-    bookmark, campaign_ids = stream.bookmark, sync.settings.campaign_ids
-    campaigns_covered = bookmark.get("campaign_ids")
-    if campaigns_covered and not (campaign_ids and {*campaign_ids} <= {*campaigns_covered}):
+def load_progress(sync: Sync) -> DatedProgress:
+    """What all streams of a source have loaded."""
+    found = [progress_of(sync, stream) for stream in sync.streams]
+    progress = found[0]
+    for other in found[1:]:
+        covered = progress.coverage
+        progress.coverage = covered and other.coverage and covered.common(other.coverage)
+        progress.unanswered += other.unanswered
+        progress.campaigns |= other.campaigns
+    if progress.refused_start and progress.coverage:
+        sync.account_start.known = progress.coverage.since
+    return progress
+
+
+def progress_of(sync: Sync, stream: FedStream) -> DatedProgress:
+    """What one stream has loaded; nothing, if not for all campaigns that are asked for."""
+    settings = sync.settings
+    progress = DatedProgress.of_bookmark(stream.bookmark, start=settings.start)
+    covered_ids = stream.bookmark.get("campaign_ids")
+    if covered_ids and not (settings.campaign_ids and {*settings.campaign_ids} <= {*covered_ids}):
         sync.logger.info("%s: campaigns were added; history is loaded again.", stream.name)
-        return None
-    try:
-        covered = Coverage.of_bookmark(bookmark, start=sync.settings.start)
-    except (TypeError, ValueError):
-        raise FatalSyncError(
-            f"State: the bookmark of {stream.name} holds no date that can be read."
-        ) from None
-    if covered:
-        sync.settings.refuse_future(stream.name, covered.through)
-    return covered
+        return DatedProgress()
+    covered = progress.coverage
+    if covered and covered.through > settings.clock + CLOCKS_AGREE:
+        # Written by a machine whose clock was ahead, nobody knows by how much, nor when.
+        through = max(settings.clock - WIDEST, covered.since)
+        sync.logger.warning(
+            "State: the bookmark of %s is in the future (%s). It is put back to %s.",
+            stream.name,
+            iso(covered.through),
+            iso(min(through, settings.clock)),
+        )
+        progress.coverage = Coverage(
+            min(covered.since, settings.clock), min(through, settings.clock)
+        )
+    return progress
 
 
 def save_coverage(sync: Sync, coverage: Coverage, replication_key: str, **details: Any) -> None:
@@ -233,3 +394,13 @@ def save_coverage(sync: Sync, coverage: Coverage, replication_key: str, **detail
         stream.bookmark.clear()
         stream.bookmark.update(bookmark)
     sync.checkpoint()
+
+
+def value_of(row: Row, name: str) -> Any:
+    """A field of a row, as sent; None if it is not there."""
+    return getattr(row, name, None) if isinstance(row, msgspec.Struct) else row.get(name)
+
+
+def campaigns_of(rows: Sequence[Row]) -> set[str]:
+    """The campaigns that rows name."""
+    return {str(each) for each in {value_of(row, "CampaignId") for row in rows} if each}

@@ -62,10 +62,10 @@ class ListSource(Source):
     def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows of a list page by page, each at least once.
 
-        A list that changes while it is read shifts the rows of the pages to come. Fewer distinct
-        rows than its first page announced means that some were passed over. So may pages that
-        announce different totals, where rows that came hide those that were passed over. It is
-        read once more then.
+        A list that changes while it is read shifts the rows of the pages to come, and a row may be
+        passed over. Totals need not show it, where rows that came hide those that went. So a list
+        of several pages is read twice, and the second reading gives what the first has not given.
+        One page is read again if it holds less than it announced.
 
         Raises:
             TooManyPages: The list is longer than `max_pages`.
@@ -73,19 +73,29 @@ class ListSource(Source):
         """
         first, *others = sync.streams
         row_type = None if others else first.row_type
-        for moved_before in (False, True):
+        seen: set[str] = set()
+        for is_second in (False, True):
             announced: list[int] = []
-            seen: set[str] = set()
-            for page in sync.client.pages(
+            pages = sync.client.pages(
                 self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
-            ):
+            )
+            for page in pages:
                 announced.append(page.total)
-                seen.update(first.record_map.identities(page.rows))
-                yield page.rows
-            moved = len({*announced}) > 1
-            if len(seen) >= announced[0] and (moved_before or not moved):
+                identities = [*first.record_map.identities(page.rows)]
+                if not is_second:
+                    yield page.rows
+                elif rows := [
+                    row
+                    for row, identity in zip(page.rows, identities, strict=True)
+                    if identity not in seen
+                ]:
+                    yield rows
+                seen.update(identities)
+            is_short = len(seen) < announced[-1]
+            if not is_short and (is_second or len(announced) == 1):
                 return
-            totals = " then ".join(map(str, dict.fromkeys(announced)))
-            came = f"impact.com announced {totals} rows and gave {len(seen)}"
-            sync.logger.warning("%s: %s. Reading them once more.", sync.name, came)
+            if is_short:
+                came = f"impact.com announced {announced[-1]} rows and gave {len(seen)}"
+                again = "" if is_second else " Reading them once more."
+                sync.logger.warning("%s: %s.%s", sync.name, came, again)
         raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")

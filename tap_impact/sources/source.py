@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Need, Scope
@@ -54,6 +55,10 @@ class FedStream(Protocol):
     def bookmark(self) -> dict[str, Any]:
         """Its bookmark in Singer state, to be changed in place."""
 
+    @property
+    def unplaced(self) -> int:
+        """How many rows could not be loaded so far, because their key or date cannot be read."""
+
     def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """What a row holds and the stream does not know; the log names new fields once."""
 
@@ -63,6 +68,13 @@ class Batch(NamedTuple):
 
     rows: Sequence[Row] | Columns
     streams: Sequence[FedStream]
+
+
+@dataclass
+class AccountStart:
+    """From when on impact.com answers, shared by all sources of a run."""
+
+    known: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,7 @@ class Sync:
     """All that are selected, one at least, in the order of the run."""
     state: dict[str, Any]
     """What the source itself keeps: the bookmark of its first stream, selected or not."""
+    account_start: AccountStart
     checkpoint: Callable[[], None]
     """Writes the bookmarks as they are now: whatever breaks later, they hold."""
 
@@ -108,13 +121,19 @@ class Source(abc.ABC):
     def needs(self, settings: Settings) -> list[Need]:
         """The scopes without which its streams are less than whole."""
 
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:  # noqa: B027 - some have none
+        """Look at a bookmark before anything is asked for.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: It is none that can be used.
+        """
+
     @abc.abstractmethod
     def read(self, sync: Sync) -> Iterator[Batch]:
         """Every batch that this run loads.
 
         Raises:
             AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says.
-            FatalSyncError: A bookmark cannot be used.
         """
 
     def scope_lacking(self, error: AccessDenied) -> Scope:

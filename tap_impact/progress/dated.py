@@ -1,0 +1,59 @@
+"""What the bookmark of a dated stream says. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tap_impact.progress.coverage import Coverage
+from tap_impact.progress.open_queries import Query
+from tap_impact.records.instants import iso, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class DatedProgress:
+    """What the bookmark of a dated stream says."""
+
+    coverage: Coverage | None = None
+    """What is covered, but for what is unanswered."""
+    unanswered: list[Query] = field(default_factory=list)
+    """What could not be had, or not in whole: the next run asks again."""
+    campaigns: set[str] = field(default_factory=set)
+    """Every campaign that a row ever named: /Campaigns may list fewer."""
+    refused_start: datetime | None = None
+    """A start of history that impact.com refused: there is nothing before the coverage's."""
+
+    @classmethod
+    def of_bookmark(
+        cls, bookmark: Mapping[str, Any], *, start: datetime = EARLIEST
+    ) -> DatedProgress:
+        """Read it from Singer state.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: It is none that can be used.
+        """
+        refused = bookmark.get("refused_start")
+        for name in ("campaign_ids", "campaigns_seen"):
+            if not all(isinstance(each, str) for each in bookmark.get(name) or ()):
+                raise TypeError(name)
+        return cls(
+            Coverage.of_bookmark(bookmark, start=start),
+            [Query.of_bookmark(each) for each in bookmark.get("unanswered") or ()],
+            {*(bookmark.get("campaigns_seen") or ())},
+            parse_instant(refused) if refused else None,
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Write what stands beside the coverage in Singer state."""
+        details = {
+            "unanswered": [query.bookmark() for query in self.unanswered],
+            "campaigns_seen": sorted(self.campaigns),
+            "refused_start": iso(self.refused_start) if self.refused_start else None,
+        }
+        return {name: value for name, value in details.items() if value}

@@ -1,0 +1,103 @@
+"""Queries that could not be answered in whole, and are asked again by later runs. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_impact.progress.coverage import Purpose
+from tap_impact.progress.windows import NARROWEST, Window
+from tap_impact.records.instants import iso, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+# The states that can be asked for (List Actions).
+STATES = ("PENDING", "APPROVED", "REVERSED")
+
+
+class Query(NamedTuple):
+    """What to ask a dated list for."""
+
+    purpose: Purpose
+    window: Window
+    campaign_id: str | None = None
+    state: str | None = None
+
+    def __str__(self) -> str:
+        """Read like `settlement 2026-06-28T07:00:00Z to ... of campaign 2044, APPROVED`."""
+        words = f"{self.purpose.value} {self.window}"
+        words += f" of campaign {self.campaign_id}" if self.campaign_id else ""
+        return words + (f", {self.state}" if self.state else "")
+
+    @classmethod
+    def of_bookmark(cls, written: Mapping[str, str]) -> Query:
+        """Read it from Singer state.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is none that this version wrote.
+        """
+        window = Window(parse_instant(written["start"]), parse_instant(written["end"]))
+        purpose = Purpose(written["purpose"])
+        return cls(purpose, window, written.get("campaign_id"), written.get("state"))
+
+    def bookmark(self) -> dict[str, str]:
+        """Write it as Singer state."""
+        written = {
+            "purpose": self.purpose.value,
+            "start": iso(self.window.start),
+            "end": iso(self.window.end),
+            "campaign_id": self.campaign_id,
+            "state": self.state,
+        }
+        return {name: value for name, value in written.items() if value}
+
+    def narrower(self, campaign_ids: Iterable[str]) -> list[Query]:
+        """Queries that together find the same rows; none if it cannot be narrowed down.
+
+        A month's actions can lock at one instant, where only campaign and state tell them apart.
+        """
+        if self.window.can_be_halved:
+            return [self._replace(window=half) for half in self.window.halves()]
+        if self.campaign_id is None:
+            return [self._replace(campaign_id=each) for each in campaign_ids]
+        if self.state is None:
+            return [self._replace(state=each) for each in STATES]
+        return []
+
+
+def around(
+    query: Query, unanswered: Collection[Query], campaign_ids: Collection[str]
+) -> Iterator[Query]:
+    """Queries that together find what one does, but for those that are known to have no answer.
+
+    The search for the instants of the latter, and for the campaigns that are too large there, is
+    not repeated.
+    """
+    known = {
+        each.window
+        for each in unanswered
+        if each.purpose is query.purpose
+        and each.state
+        and query.campaign_id in {None, each.campaign_id}
+        and query.window.start <= each.window.start
+        and each.window.end <= query.window.end
+    }
+    start = query.window.start
+    for window in sorted(known):
+        if start < window.start:
+            yield query._replace(window=Window(start, window.start - NARROWEST))
+        too_large = {each.campaign_id for each in unanswered if each.window == window}
+        asked = (
+            [query.campaign_id]
+            if query.campaign_id
+            else sorted({*campaign_ids, *filter(None, too_large)})
+        )
+        for campaign_id in asked:
+            there = query._replace(window=window, campaign_id=campaign_id)
+            if campaign_id not in too_large:
+                yield there
+                continue
+            yield from (each for each in there.narrower(()) if each not in unanswered)
+        start = window.end + NARROWEST
+    if not known or start <= query.window.end:
+        yield query._replace(window=Window(start, query.window.end))
