@@ -113,7 +113,6 @@ def test_a_bad_day_keeps_no_other_from_loading(
         clicks.sandbox.advance(86_400)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="The first bad day ends the exports.")
 @pytest.mark.parametrize(
     ("trouble", "switches"), ASKED_FOR_ANEW.values(), ids=ASKED_FOR_ANEW.keys()
 )
@@ -175,7 +174,6 @@ class GoneUntilAskedAgain:
         return faults.status(410) if of_bad_day and self.asked < 2 else None
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A job that is 410 is kept for ever.")
 def test_a_job_that_is_gone_for_good_is_asked_for_anew(clicks: Pipeline) -> None:
     clicks.sandbox.spoil(GoneUntilAskedAgain(clicks.sandbox))
     clicks.run()
@@ -201,7 +199,6 @@ class NotThereYet:
         return faults.status(404)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A job that is 404 once is dropped.")
 def test_jobs_that_are_not_there_right_after_queueing_are_not_thrown_away(
     clicks: Pipeline,
 ) -> None:
@@ -216,7 +213,6 @@ def test_jobs_that_are_not_there_right_after_queueing_are_not_thrown_away(
     assert open_days(clicks) == set()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A request that is 403 is counted.")
 def test_a_missing_scope_is_named_in_every_run(clicks: Pipeline) -> None:
     clicks.sandbox.switch(scopes=SCOPES - {"Export clicks"})
     for _ in range(12):
@@ -229,9 +225,6 @@ def test_a_missing_scope_is_named_in_every_run(clicks: Pipeline) -> None:
     assert open_days(clicks) == set()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="CompletedDate alone tells when a job was made."
-)
 def test_a_day_that_was_exported_while_it_lasted_loads_though_its_job_keeps_its_date(
     clicks: Pipeline,
 ) -> None:
@@ -268,9 +261,6 @@ def shaped(shape: Callable[[bytes], bytes]) -> Callable[[Sandbox], None]:
     return change
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="What has a Status is taken for a job."
-)
 @pytest.mark.parametrize("click_export", ["job", "sync"])
 @pytest.mark.parametrize("status", [b"OK", b"COMPLETED"])
 def test_clicks_beside_a_status_are_clicks(

@@ -71,7 +71,6 @@ def through(pipe: Pipeline, stream: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="The machine's clock is believed.")
 def test_a_clock_that_is_five_hours_ahead_loses_nothing_over_hourly_runs(
     sandbox: SandboxFactory,
 ) -> None:
@@ -87,7 +86,6 @@ def test_a_clock_that_is_five_hours_ahead_loses_nothing_over_hourly_runs(
     assert (pipe.wrong_actions(), pipe.missing_updates()) == (set(), set())
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="The machine's clock is believed.")
 def test_one_run_that_is_22_hours_ahead_stops_no_later_run(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=NOW, seed="clock", actions_per_day=20, **PLENTY)
     pipe = pipeline(impact)
@@ -100,7 +98,6 @@ def test_one_run_that_is_22_hours_ahead_stops_no_later_run(sandbox: SandboxFacto
         impact.advance(6 * 3600)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="The machine's clock is believed.")
 def test_clocks_that_disagree_by_hours_are_named_in_the_log(sandbox: SandboxFactory) -> None:
     pipe = pipeline(sandbox(at=NOW, actions_per_day=1))
     with machine_clock(NOW + timedelta(hours=5)):
@@ -116,7 +113,6 @@ def test_clocks_that_disagree_by_seconds_are_not_worth_a_word(sandbox: SandboxFa
     assert "clock" not in run.stderr
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="A state in the future is believed.")
 @pytest.mark.parametrize(
     ("ahead", "later"),
     [
@@ -147,7 +143,6 @@ EVENING = datetime(2026, 6, 30, 5, tzinfo=UTC)
 """22:00 on 29 June in Los Angeles."""
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="The machine's clock is believed.")
 @pytest.mark.parametrize(
     "switches",
     [
@@ -212,9 +207,6 @@ def listing(*campaign_ids: str) -> Wherever:
     return Wherever(lambda seen: edited(edit) if seen.resource == "Campaigns" else None)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Only campaigns of /Campaigns are asked for."
-)
 @pytest.mark.parametrize("listed", [("2001", "2107", "2150", "2203"), ()], ids=["all but one", ""])
 def test_campaigns_that_are_not_listed_are_in_a_split_window_too(
     locking: Pipeline, listed: tuple[str, ...]
@@ -225,9 +217,6 @@ def test_campaigns_that_are_not_listed_are_in_a_split_window_too(
     assert (locking.wrong_actions(), locking.missing_updates()) == (set(), set())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="A campaign's window is not split by State."
-)
 def test_a_campaign_that_is_too_large_is_asked_for_by_state(locking: Pipeline) -> None:
     locking.sandbox.switch(largest_page=FITS_STATES)
     run = locking.run()
@@ -236,9 +225,6 @@ def test_a_campaign_that_is_too_large_is_asked_for_by_state(locking: Pipeline) -
     assert any("State" in seen.query for seen in locking.asked("Actions"))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Such a window is read by the page size that is set."
-)
 def test_a_window_that_cannot_be_halved_is_read_by_the_largest_pages(
     locking: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,9 +243,6 @@ def test_a_window_that_cannot_be_halved_is_read_by_the_largest_pages(
     assert (locking.wrong_actions(), locking.missing_updates()) == (set(), set())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="One campaign that is too large ends the run."
-)
 def test_what_is_too_large_by_any_split_stops_nothing_else(locking: Pipeline) -> None:
     locking.sandbox.switch(largest_page=FITS_NOTHING)
     run = locking.run()
@@ -364,9 +347,6 @@ def test_an_action_whose_items_do_not_all_come_stays_open_alone(
     assert items.wrong_items() == set()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="A list under an unknown key counts as none."
-)
 def test_items_under_an_unknown_key_are_read(items: Pipeline) -> None:
     def renamed(body: dict[str, Any]) -> dict[str, Any]:
         rows = body["ActionItems"]
@@ -408,9 +388,6 @@ def moving(resource: str, data_key: str, filter_name: str, arrived: dict[str, st
     return Wherever(rule)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Equal totals are taken for an unchanged list."
-)
 @pytest.mark.parametrize("stream", DATED)
 def test_an_update_that_a_moving_list_passes_over_is_met_by_the_next_run(
     sandbox: SandboxFactory, stream: str
@@ -435,9 +412,6 @@ def test_an_update_that_a_moving_list_passes_over_is_met_by_the_next_run(
     assert (pipe.wrong_actions(), pipe.missing_updates()) == (set(), set())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Equal totals are taken for an unchanged list."
-)
 def test_an_action_of_history_that_a_moving_list_passes_over_is_met_by_the_next_run(
     sandbox: SandboxFactory,
 ) -> None:
@@ -508,7 +482,6 @@ def test_a_change_that_shows_in_the_items_alone_is_loaded(sandbox: SandboxFactor
     assert loaded == {"IN-ITS-PLACE"}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="State is not tied to an account.")
 def test_the_state_of_another_account_is_refused_before_any_request(
     sandbox: SandboxFactory,
 ) -> None:
