@@ -324,6 +324,8 @@ def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.load(file)
+    except RecursionError:
+        raise click.ClickException(f"{option} is nested too deeply.") from None
     except ValueError as error:
         raise click.ClickException(f"{option} is not JSON: {error}") from None
     if not isinstance(content, dict):

@@ -181,7 +181,10 @@ class Ledger:
             key: Failure(int(failure["count"]), parse_instant(failure["not_before"]))
             for key, failure in (bookmark.get("failures") or {}).items()
         }
-        asked = (bookmark.get("exports_asked") or {}).get(today.isoformat(), 0)
+        counts = {day: int(count) for day, count in (bookmark.get("exports_asked") or {}).items()}
+        if not all(isinstance(job.id, str) for job in jobs.values()):
+            raise TypeError
+        asked = counts.get(today.isoformat(), 0)
         return cls(today, asked, jobs, failures)
 
     def bookmark(self) -> dict[str, Any]:
