@@ -30,7 +30,7 @@ from tap_impact.sources.lists import LIST_PAGE_SIZE
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_impact.api.client import ImpactClient
