@@ -18,12 +18,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import singer_sdk
+from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_impact.api.pages import decode
-from tap_impact.records.columns import Columns, RecordEncoder
+from tap_impact.records.anomalies import Anomalies
+from tap_impact.records.columns import Columns, Lines, RecordEncoder
 from tap_impact.records.fields import ADDITIONAL_FIELDS, nullable
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.batch_files import Table
@@ -101,6 +103,7 @@ class ImpactStream(singer_sdk.Stream):
         super().__init__(tap, schema=schema, name=declaration.name)
         self.primary_keys = declaration.keys
         self.replication_key = declaration.replication_key
+        self.anomalies = Anomalies(dated_by=getattr(declaration.source, "happened", None))
         self._unknown_fields: set[str] = set()
 
     # What a source sees (FedStream).
@@ -130,10 +133,19 @@ class ImpactStream(singer_sdk.Stream):
         """What the rows of a page may be decoded to; None for dicts."""
         return None if self.declaration.rows_of else self.record_map.row_type
 
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the map does not know, named in the log when it is new."""
-        found = self.record_map.additional(row)
-        if new := sorted((found or {}).keys() - self._unknown_fields):
+    def _report_anomalies(self) -> None:
+        """Name new fields in the log, and stop at the first value that cannot be read.
+
+        Raises:
+            FatalAPIError: A field cannot be read. The message names stream, row and field.
+        """
+        for each in [*self.anomalies.unreadable.values()]:
+            self.anomalies.unreadable.clear()
+            raise FatalAPIError(
+                f"{self.name}: field {each.field} of row {each.first_row} cannot be read. "
+                "Nothing was skipped and state is safe."
+            )
+        if new := sorted(self.anomalies.unknown_fields - self._unknown_fields):
             self._unknown_fields.update(new)
             self.logger.info(
                 "%s: impact.com sends fields that this version does not know; they are kept under "
@@ -142,7 +154,6 @@ class ImpactStream(singer_sdk.Stream):
                 ADDITIONAL_FIELDS,
                 ", ".join(new),
             )
-        return found
 
     # What writes the messages.
 
@@ -157,7 +168,7 @@ class ImpactStream(singer_sdk.Stream):
         """Write the records of rows.
 
         Raises:
-            UnreadableField: A value is not of its field's type.
+            FatalAPIError: A field cannot be read.
         """
         lines, count = self._lines(rows)
         if not self.is_fast:
@@ -191,15 +202,15 @@ class ImpactStream(singer_sdk.Stream):
             "connection_label": self._tap.settings.label,
             "connection_currency": self._tap.settings.currency,
         }
-        return RecordEncoder(self.record_map, names, connection, additional=self.additional)
+        return RecordEncoder(self.record_map, names, connection, self.anomalies)
 
-    def _lines(self, rows: Sequence[Row] | Columns) -> tuple[bytes, int]:
+    def _lines(self, rows: Sequence[Row] | Columns) -> Lines:
         """The JSON of the records of rows, a line each, and how many."""
-        if isinstance(rows, Columns):
-            return self.encoder.encode(rows), rows.size
-        if rows_of := self.declaration.rows_of:
+        if (rows_of := self.declaration.rows_of) and not isinstance(rows, Columns):
             rows = [own for row in rows for own in rows_of(row)]  # type: ignore[arg-type]
-        return self.encoder.encode(rows), len(rows)
+        lines = self.encoder.encode(rows)
+        self._report_anomalies()
+        return lines
 
     def _decoded(self, lines: bytes) -> Iterator[Record]:
         """Records with exact decimals, which stream maps may calculate with."""

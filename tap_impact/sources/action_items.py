@@ -21,6 +21,7 @@ from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.items import Action, Progress
 from tap_impact.progress.windows import newest_first
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.instants import iso
 from tap_impact.sources.dated import load_progress as load_list_progress
@@ -199,12 +200,12 @@ class ActionItemsSource(Source):
     def listed(self, rows: Sequence[Row]) -> Iterator[Action]:
         """What is needed of actions to ask for their items."""
         if rows:
-            yield from map(Action.of_json, self._encoder.encode(rows).splitlines())
+            yield from map(Action.of_json, self._encoder.encode(rows).json.splitlines())
 
     @cached_property
     def _encoder(self) -> RecordEncoder:
         names = [field.name for field in self.action_map.fields]
-        return RecordEncoder(self.action_map, names, {}, additional=self.action_map.additional)
+        return RecordEncoder(self.action_map, names, {}, Anomalies())
 
     def _ask(
         self, sync: Sync, actions: Iterable[Action]
@@ -235,15 +236,12 @@ class Listed:
     is_full_table: bool = False
     unplaced: int = 0
     bookmark: dict[str, Any] = field(default_factory=dict)
+    anomalies: Anomalies = field(default_factory=Anomalies)
 
     @property
     def row_type(self) -> type:
         """What the rows of a page are decoded to."""
         return self.record_map.row_type
-
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the map does not know."""
-        return self.record_map.additional(row)
 
 
 def load_progress(sync: Sync) -> Progress:

@@ -26,6 +26,7 @@ from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
 from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 from tap_impact.progress.dated import EARLIEST
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
 from tap_impact.records.instants import iso
@@ -296,8 +297,8 @@ class ClickExportSource(Source):
         export.check_rows(read)
 
     def _encoder(self, *of_each: FedStream) -> RecordEncoder:
-        additional = of_each[0].additional if of_each else self.click_map.additional
-        return RecordEncoder(self.click_map, (), {}, additional=additional)
+        anomalies = of_each[0].anomalies if of_each else Anomalies()
+        return RecordEncoder(self.click_map, (), {}, anomalies)
 
     def _with_keys(
         self, values: dict[str, Iterable[bytes]], occurrences: Occurrences, day: str
