@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import s3fs
 from click.testing import CliRunner
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from impact_sandbox import database
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
+# How long an example takes, or drawing one, says how busy the machine is, not what the tap does.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 WORLD_OPTIONS = {
     "seed",
     "actions_per_day",

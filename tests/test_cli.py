@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runs import catalog, discovered, run_tap
+from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:
     from impact_sandbox.server import Sandbox
@@ -42,7 +42,8 @@ def test_about_needs_no_config_and_no_network() -> None:
 
 
 def test_discovery_needs_no_config_and_no_network() -> None:
-    streams = {stream["tap_stream_id"]: stream for stream in json.loads(discovered())["streams"]}
+    found = json.loads(run_tap({}, "--discover").stdout)
+    streams = {stream["tap_stream_id"]: stream for stream in found["streams"]}
     assert streams["actions"]["key_properties"] == ["id"]
     assert streams["actions"]["replication_key"] == "event_date"
     assert streams["action_updates"]["replication_key"] == "update_date"

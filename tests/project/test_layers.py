@@ -244,3 +244,16 @@ def on_disk() -> list[str]:
 
 def test_the_readme_draws_what_exists() -> None:
     assert sorted(drawn()) == on_disk()
+
+
+# -- the tests -----------------------------------------------------------------------------------
+
+
+def test_no_file_of_tests_imports_another() -> None:
+    borrowers = {
+        f"{name} -> {module}"
+        for name, tree in parsed(ROOT / "tests").items()
+        for module, taken in imported(tree)
+        if any(part.startswith("test_") for part in f"{module}.{taken}".split(".")[:-1])
+    }
+    assert borrowers == set()
