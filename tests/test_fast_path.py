@@ -19,7 +19,8 @@ from tap_impact.streams.account import ACCOUNT
 from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
 from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.tap import TapImpact
-from tests.runs import Run, all_streams, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, all_streams, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -168,7 +169,7 @@ def run(
         if path == "nested selection":
             within = ["properties", ADDITIONAL_FIELDS, "properties", "Nothing"]
             stream["metadata"].append({"breadcrumb": within, "metadata": {"selected": False}})
-    return run_tap(config, catalog=found)
+    return run_inside(config, catalog=found)
 
 
 def lines(done: Run, *kinds: str) -> list[str]:

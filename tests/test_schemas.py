@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from jsonschema import Draft7Validator, FormatChecker  # type: ignore[import-untyped]
 
-from tests.runs import all_streams, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import all_streams, catalog
 
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
@@ -33,7 +34,7 @@ def test_every_record_of_every_stream_is_valid(sandbox: SandboxFactory) -> None:
     impact = sandbox(actions_per_day=20, clicks_per_day=40, job_life=["COMPLETED"])
     assert impact.at is not None
     span = {"start_date": "2026-03-01", "end_date": impact.at.isoformat()}
-    run = run_tap(impact.settings() | span, catalog=catalog())
+    run = run_inside(impact.settings() | span, catalog=catalog())
     assert run.exit_code == 0, run.stderr
     validators = {
         message["stream"]: Draft7Validator(message["schema"], format_checker=FORMATS)
