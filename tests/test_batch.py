@@ -16,7 +16,8 @@ import s3fs
 from impact_sandbox.faults import status
 
 from tests.conftest import Warehouse
-from tests.runs import Run, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def run(
         for entry in stream["metadata"]:
             if entry["breadcrumb"] == ["properties", "amount"]:
                 entry["metadata"]["selected"] = False
-    return run_tap(config | settings, catalog=found)
+    return run_inside(config | settings, catalog=found)
 
 
 def unpacked(done: Run) -> Iterator[dict[str, Any]]:
@@ -128,18 +129,16 @@ def test_a_run_that_fails_leaves_no_file_that_no_message_names(
 def test_both_ways_load_the_same_tables(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, features: dict[str, Any]
 ) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    load_both_ways(sandbox, warehouse, tmp_path, files, features)
+    load_both_ways(sandbox, warehouse, tmp_path, features)
 
 
 def test_files_may_be_in_an_object_store(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, object_store: str
+    sandbox: SandboxFactory, warehouse: Warehouse, object_store: str
 ) -> None:
     store = s3fs.S3FileSystem(skip_instance_cache=True)
     old = f"lake/impact/{file_name(timedelta(days=2))}"
     store.pipe_file(old, b"{}")
-    load_both_ways(sandbox, warehouse, tmp_path, object_store, FEATURES["plain"])
+    load_both_ways(sandbox, warehouse, object_store, FEATURES["plain"])
     files = store.ls("lake/impact", detail=False)
     assert len(files) > len(STREAMS)
     assert old not in files
@@ -148,17 +147,14 @@ def test_files_may_be_in_an_object_store(
 def load_both_ways(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
-    tmp_path: Path,
     files: Path | str,
     features: dict[str, Any],
 ) -> None:
     """Load by RECORD and by BATCH, and compare every cell."""
     by_batch = Warehouse(warehouse.port, f"{warehouse.schema}_batch"[-60:])
-    warehouse.load(
-        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features).stdout, tmp_path
-    )
+    warehouse.load(run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features).stdout)
     by_batch.load(
-        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), files, **features).stdout, tmp_path
+        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), files, **features).stdout
     )
     tables = columns(warehouse)
     assert tables == columns(by_batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from decimal import Decimal
@@ -29,7 +28,8 @@ from tap_impact.streams.account import ACCOUNT
 from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
 from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.tap import TapImpact
-from tests.runs import Run, catalog, discovered, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, all_streams, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import SandboxFactory
 
-STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
 RECORD_MAPS = [ACCOUNT.record_map, ACTIONS.record_map, ACTION_UPDATES.record_map]
 RECORD_MAPS += [CAMPAIGNS.record_map]
 LASTING = ('{"type":"RECORD"', '{"type":"STATE"', '{"type":"ACTIVATE_VERSION"')
@@ -241,7 +240,7 @@ def run(
         if path == "nested selection":
             within = ["properties", ADDITIONAL_FIELDS, "properties", "Nothing"]
             stream["metadata"].append({"breadcrumb": within, "metadata": {"selected": False}})
-    return run_tap(config, catalog=found)
+    return run_inside(config, catalog=found)
 
 
 def lines(done: Run, *kinds: str) -> list[str]:
@@ -266,7 +265,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
                 hourly_detail=10**6,
                 hourly_other=10**6,
             ),
-            *STREAMS,
+            *all_streams(),
             path=each,
             method=method,
             action_items_per_run=200,
@@ -277,7 +276,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
     assert fast.exit_code == 0, fast.stderr
     kinds = LASTING if path == "nested selection" else ('{"type":',)
     assert lines(fast, *kinds) == lines(slow, *kinds)
-    assert all(fast.records(stream) for stream in STREAMS)
+    assert all(fast.records(stream) for stream in all_streams())
     for stream in ("actions", "action_updates", "clicks"):
         assert len(fast.records(stream)) > 1000
         assert looks_at_the_clock(fast, stream) < 50

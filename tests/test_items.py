@@ -15,7 +15,7 @@ from impact_sandbox.world import World
 
 from tap_impact.streams.action_items import ITEMS
 from tests.inside import run_inside
-from tests.runs import Run, catalog, run_tap
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,7 +57,7 @@ def load(
         "rate_limit_wait_seconds": 0,
     }
     selected = catalog("action_items", replication_method=replication_method)
-    return run_tap(config | settings, state=state, catalog=selected)
+    return run_inside(config | settings, state=state, catalog=selected)
 
 
 def asked(sandbox: Sandbox) -> Counter[str]:
