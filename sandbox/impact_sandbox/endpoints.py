@@ -25,7 +25,7 @@ def actions(sandbox: Sandbox, request: Request) -> Answer:
     return event_list(sandbox, request, "Actions", lambda action: (action,))
 
 
-def action_updates(sandbox: Sandbox, request: Request) -> Answer:
+def updates(sandbox: Sandbox, request: Request) -> Answer:
     """Answer a page of action updates."""
     return event_list(sandbox, request, "ActionUpdates", SeenAction.updates)
 
@@ -69,7 +69,7 @@ def action(sandbox: Sandbox, request: Request) -> Answer:
     return Answer(200, found.row()) if found else missing("Action", request.names[0])
 
 
-def action_update(sandbox: Sandbox, request: Request) -> Answer:
+def update(sandbox: Sandbox, request: Request) -> Answer:
     """Answer one action update."""
     found = sandbox.world.action_update(request.names[0], request.at)
     return Answer(200, found.row()) if found else missing("ActionUpdate", request.names[0])
@@ -111,20 +111,29 @@ def campaign(sandbox: Sandbox, request: Request) -> Answer:
     return missing("Campaign", request.names[0])
 
 
+PAGE = frozenset({"Page", "PageSize"})
+EVENTS = PAGE | {"CampaignId", "State"} | {name for pair in rules.PAIRS.values() for name in pair}
+EXPORT = jobs.REPEATABLE | {"Date", "UniqueClick", "ResultFormat"}
+CAMPAIGNS = PAGE | {"InsertionOrderStatus"}
+CREATED = PAGE | {"CreatedAfter", "CreatedBefore"}
+MODE = frozenset({"Mode"})
+
 ENDPOINTS = (
     Endpoint("GET", (), "Retrieve account home", "other", account),
-    Endpoint("GET", ("Actions",), "Retrieve actions", "detail", actions),
+    Endpoint("GET", ("Actions",), "Retrieve actions", "detail", actions, EVENTS),
     Endpoint("GET", ("Actions", "*"), "Retrieve action", "detail", action),
-    Endpoint("GET", ("Actions", "*", "Items"), "Retrieve action items", "detail", items),
+    Endpoint("GET", ("Actions", "*", "Items"), "Retrieve action items", "detail", items, PAGE),
     Endpoint("GET", ("Actions", "*", "Items", "*"), "Retrieve action item", "detail", item),
-    Endpoint("GET", ("ActionUpdates",), "Retrieve action updates", "detail", action_updates),
-    Endpoint("GET", ("ActionUpdates", "*"), "Retrieve action update", "detail", action_update),
-    Endpoint("GET", ("Campaigns",), "Retrieve campaigns", "other", campaigns),
+    Endpoint("GET", ("ActionUpdates",), "Retrieve action updates", "detail", updates, EVENTS),
+    Endpoint("GET", ("ActionUpdates", "*"), "Retrieve action update", "detail", update),
+    Endpoint("GET", ("Campaigns",), "Retrieve campaigns", "other", campaigns, CAMPAIGNS),
     Endpoint("GET", ("Campaigns", "*"), "Retrieve campaign", "other", campaign),
     Endpoint("GET", ("Clicks", "*"), "Retrieve click", "detail", jobs.click),
-    Endpoint("GET", ("ClickExport",), "Export clicks", "other", jobs.click_export),
-    Endpoint("GET", ("Jobs",), "Retrieve jobs", "other", jobs.jobs),
+    Endpoint("GET", ("ClickExport",), "Export clicks", "other", jobs.click_export, EXPORT),
+    Endpoint("GET", ("Jobs",), "Retrieve jobs", "other", jobs.jobs, CREATED),
     Endpoint("GET", ("Jobs", "*"), "Retrieve job", "other", jobs.job),
-    Endpoint("GET", ("Jobs", "*", "Download"), "Download export jobs", "other", jobs.download),
+    Endpoint(
+        "GET", ("Jobs", "*", "Download"), "Download export jobs", "other", jobs.download, MODE
+    ),
     Endpoint("PUT", ("Jobs", "*", "Replay"), "Replay job", "other", jobs.replay),
 )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from impact_sandbox.rules import Page, RefusalError
+    from impact_sandbox.rules import Page, RefusalError, Rule
     from impact_sandbox.server import Sandbox
 
 
@@ -20,7 +20,7 @@ class Request:
     """A request as it came in.
 
     ``names`` are the texts of the path's wildcards; ``shift`` is by how many rows a list has
-    moved up since its first page was read.
+    moved up since its first page was read; ``broken`` takes the rules that it breaks.
     """
 
     method: str
@@ -29,6 +29,7 @@ class Request:
     pairs: tuple[tuple[str, str], ...]
     at: datetime
     shift: int = 0
+    broken: list[Rule] = field(default_factory=list)
 
     @property
     def now(self) -> int:
@@ -54,6 +55,7 @@ class Endpoint(NamedTuple):
     scope: str
     group: str
     answer: Callable[[Sandbox, Request], Answer]
+    parameters: frozenset[str] = frozenset()
 
     def match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the texts of the wildcards, or None for another path."""
