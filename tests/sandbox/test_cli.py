@@ -91,7 +91,7 @@ def test_an_instant_that_is_none() -> None:
 
 def test_check_names_the_rules_that_a_client_broke(tmp_path: Path) -> None:
     log = tmp_path / "requests.ndjson"
-    arguments = [COMMAND, "serve", "--at", AT, "--log", str(log), "--switch", "hourly_other=1"]
+    arguments = [str(COMMAND), "serve", "--at", AT, "--log", str(log), "--switch", "hourly_other=1"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = dict(process.stdout.readline().split() for _ in range(3))
