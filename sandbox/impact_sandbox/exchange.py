@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from impact_sandbox.formats import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from impact_sandbox.rules import Page, RefusalError, Rule
     from impact_sandbox.server import Sandbox
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ def list_page(
     request: Request,
     sent: dict[str, str],
     page: Page,
-    **lists: list[Any],
+    name: str,
+    rows: Sequence[T],
+    *,
+    write: Callable[[T], Any] = lambda row: row,
 ) -> Answer:
     """Put a page's rows of a whole list into impact.com's envelope, under the list's name."""
-    ((name, rows),) = lists.items()
     start = max(0, page.start() + request.shift)
-    cut = [row if isinstance(row, dict) else row.row() for row in rows[start : start + page.size]]
+    cut = [write(row) for row in rows[start : start + page.size]]
     return Answer(200, {**page.keys(request.path, sent, len(rows) - request.shift), name: cut})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from html import escape
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REPEATABLE = frozenset({"ProgramId", "AdId", "SubId"})
 REPLAYABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+REDIRECT = b'<html><body>The file is <a href="%b">here</a>.</body></html>'
+"""Seen live: the body of a redirect holds the link, too."""
 KEPT_SECONDS = 90 * 86_400
 SIGNED_SECONDS = 60
 MESSAGES = {
@@ -250,7 +253,7 @@ def jobs(sandbox: Sandbox, request: Request) -> Answer:
         for job in sandbox.jobs.all
         if after <= sandbox.world.day_of(int(job.created.timestamp())) <= before
     ]
-    return list_page(request, sent, page, Jobs=[sandbox.jobs.row(job) for job in rows])
+    return list_page(request, sent, page, "Jobs", rows, write=sandbox.jobs.row)
 
 
 def job(sandbox: Sandbox, request: Request) -> Answer:
@@ -272,7 +275,8 @@ def download(sandbox: Sandbox, request: Request) -> Answer:
     if rules.parameters(request.pairs, frozenset()).get("Mode", "").lower() == "stream":
         return Answer(200, sandbox.jobs.file(found), content_type="application/octet-stream")
     location = sandbox.files_url + sandbox.jobs.sign(found)
-    return Answer(302, b"", {"Location": location}, "text/plain")
+    page = REDIRECT % escape(location).encode()
+    return Answer(302, page, {"Location": location}, "text/html;charset=utf-8")
 
 
 def replay(sandbox: Sandbox, request: Request) -> Answer:

@@ -26,13 +26,14 @@ MOST_PAGES = 10
 SMALLEST_EVENT_PAGE = 2_000
 LARGEST_PAGE = 20_000
 DEFAULT_PAGE = 100
-STATES = frozenset({"PENDING", "APPROVED", "REVERSED"})
+STATES = ("PENDING", "APPROVED", "REVERSED")
 PAIRS = {
     "updated": ("StartDate", "EndDate"),
     "event": ("ActionDateStart", "ActionDateEnd"),
     "locking": ("LockingDateStart", "LockingDateEnd"),
 }
-NOT_TOO_OLD = ("updated", "event")
+BOUNDED = ("updated", "event")
+"""The spans that may begin no earlier than three years ago, or than the account."""
 
 
 class Rule(StrEnum):
@@ -61,12 +62,17 @@ class Rule(StrEnum):
     DATE = "days are written as 2026-06-30"
     VALUE = "a parameter has one of its values, or is a number where one is wanted"
     PAGE_SIZE = "PageSize is within the endpoint's bounds"
+    WINDOW = "product items are paged through no further than 20,000 rows"
     PAGES = "a query has at most ten pages"
     REPLAY = "a job is replayed when it has come to an end"
 
 
 DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
-ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
+ISO_8601 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?"
+)
+FARTHEST_FUTURE = 366 * DAY
+"""Farther dates are refused, or find nothing without a word: which of both is not known."""
 
 
 class RefusalError(Exception):
@@ -138,8 +144,14 @@ def parameters(pairs: Sequence[tuple[str, str]], repeatable: frozenset[str]) -> 
     return found
 
 
-def read_query(sent: dict[str, str], now: int) -> Query:
+def read_query(sent: dict[str, str], now: int, switches: Switches, began: int | None) -> Query:
     """Read the filters of a list of actions or of updates.
+
+    Args:
+        sent: The parameters.
+        now: The instant of the request in epoch seconds.
+        switches: How this impact.com behaves.
+        began: When the account was activated, if windows that begin earlier are refused.
 
     Raises:
         RefusalError: 400 for any rule that is broken.
@@ -150,35 +162,58 @@ def read_query(sent: dict[str, str], now: int) -> Query:
             raise RefusalError(Rule.PAIR, f"{first} and {last} must be sent together", first)
         if first not in sent:
             continue
-        start, end = instant_of(first, sent[first]), instant_of(last, sent[last])
+        start = instant_of(first, sent[first], now, switches)
+        end = instant_of(last, sent[last], now, switches)
         if start > end:
             raise RefusalError(Rule.ORDER, f"{first} must not be after {last}", first)
         if end - start > WIDEST_SPAN:
             raise RefusalError(
                 Rule.WIDTH, f"{first} and {last} must be at most 45 days apart", first
             )
-        if kind in NOT_TOO_OLD and start < years_before(now, OLDEST_YEARS):
+        if kind in BOUNDED and start < years_before(now, OLDEST_YEARS):
             raise RefusalError(Rule.AGE, f"{first} must not be older than 3 years", first)
+        if kind in BOUNDED and began is not None and start < began:
+            raise RefusalError(Rule.BEGINNING, f"Parameter '{first}' has invalid value", first)
         spans[kind] = start, end
     if not spans:
         spans["updated"] = now - DEFAULT_SPAN, now
-    state = sent.get("State")
-    if state is not None and state not in STATES:
-        raise RefusalError(Rule.VALUE, f"State must be one of {', '.join(sorted(STATES))}", "State")
-    campaign_id = sent.get("CampaignId")
-    if campaign_id is not None and not campaign_id.isdecimal():
-        raise RefusalError(Rule.VALUE, "CampaignId must be a number", "CampaignId")
-    return Query(spans, campaign_id, state)
+    state = one_of("State", sent["State"], STATES) if "State" in sent else None
+    return Query(spans, number_of("CampaignId", sent.get("CampaignId")), state)
 
 
-def instant_of(name: str, text: str) -> int:
-    """Read a date parameter: ISO 8601 with a zone."""
-    if not ISO_8601.fullmatch(text):
-        raise RefusalError(Rule.TIME, f"{name} is not a date and time with a zone", name)
+def one_of(name: str, text: str, values: Sequence[str]) -> str:
+    """Read a parameter that has few values."""
+    if text not in values:
+        raise RefusalError(Rule.VALUE, f"{name} must be one of {', '.join(values)}", name)
+    return text
+
+
+def number_of(name: str, text: str | None) -> str | None:
+    """Read a parameter that is a number, if it was sent."""
+    if text is not None and not text.isdecimal():
+        raise RefusalError(Rule.VALUE, f"{name} must be a number", name)
+    return text
+
+
+def instant_of(name: str, text: str, now: int, switches: Switches) -> int:
+    """Read a date parameter: ISO 8601 in whole seconds, with a zone.
+
+    What is refused was met in several live accounts; the words are impact.com's.
+    """
+    message = f"Parameter '{name}' has invalid value"
+    if not (found := ISO_8601.fullmatch(text)):
+        raise RefusalError(Rule.TIME, message, name)
+    if found["fraction"]:
+        raise RefusalError(Rule.WHOLE_SECONDS, message, name)
+    if not found["zone"]:
+        raise RefusalError(Rule.ZONE, message, name)
     try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        raise RefusalError(Rule.TIME, f"{name} is not a date and time with a zone", name) from None
+        instant = int(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError):
+        raise RefusalError(Rule.TIME, message, name) from None
+    if instant > now + FARTHEST_FUTURE and switches.far_future == "refuse":
+        raise RefusalError(Rule.FUTURE, message, name)
+    return instant
 
 
 def date_of(name: str, text: str) -> date:
@@ -248,7 +283,8 @@ def read_page(sent: dict[str, str], switches: Switches, *, event_level: bool) ->
     if event_level and size < SMALLEST_EVENT_PAGE:
         if switches.page_size_below_minimum == "refuse":
             raise RefusalError(Rule.PAGE_SIZE, "PageSize must be at least 2000", "PageSize")
-        size = SMALLEST_EVENT_PAGE
+        if switches.page_size_below_minimum == "clamp":
+            size = SMALLEST_EVENT_PAGE
     if not event_level and size > switches.largest_stable_page:
         raise RefusalError(Rule.PAGE_SIZE, "Internal error", status=500)
     return Page(number, min(size, switches.largest_page))

@@ -8,7 +8,8 @@ from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from socketserver import ThreadingMixIn
@@ -26,6 +27,7 @@ from impact_sandbox.jobs import JobDesk
 from impact_sandbox.limits import Limit, spend
 from impact_sandbox.request_log import LoggedRequest
 from impact_sandbox.rules import RefusalError, Rule
+from impact_sandbox.shapes import shaped
 from impact_sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -93,12 +95,13 @@ class Sandbox:
         **changes: Any,
     ) -> None:
         """The port is bound at once; nothing is served before the context is entered."""
-        self.world = world
+        self._whole_world = world
         self.switches = (switches or Switches()).but(**changes)
+        self.world = self._begun_world()
         self.requests: list[SeenRequest] = []
         self.limits = {
-            "detail": Limit("hour", self.switches.hourly_detail),
-            "other": Limit("hour", self.switches.hourly_other),
+            group: Limit("hour", getattr(self.switches, f"hourly_{group}"))
+            for group in ("detail", "search", "other")
         }
         self.file_requests: list[SeenRequest] = []
         self.jobs = JobDesk(self)
@@ -148,13 +151,19 @@ class Sandbox:
     def switch(self, **changes: Any) -> None:
         """Change switches of a running sandbox; what was used of a limit stays used."""
         self.switches = self.switches.but(**changes)
-        self.limits["detail"].most = self.switches.hourly_detail
-        self.limits["other"].most = self.switches.hourly_other
+        self.world = self._begun_world()
+        for group, limit in self.limits.items():
+            limit.most = getattr(self.switches, f"hourly_{group}")
         self.jobs.exports.most = self.switches.daily_click_exports
 
     def spoil(self, faults: Sequence[Fault] | Faults) -> None:
         """Let other things go wrong from now on; ``()`` for nothing."""
         self.faults: Faults = Plan(faults) if isinstance(faults, Sequence) else faults
+
+    def _begun_world(self) -> World:
+        """Return the account, as old as the switch ``account_began`` has it."""
+        began = self.switches.account_began
+        return self._whole_world.begun_on(date.fromisoformat(began)) if began else self._whole_world
 
     # -- time ------------------------------------------------------------------------------
 
@@ -255,6 +264,8 @@ class Sandbox:
         except RefusalError as refusal:
             seen.broken.append(refusal.rule)
             answer = refused(refusal)
+        if isinstance(answer.body, dict) and answer.status == HTTPStatus.OK:
+            answer.body = shaped(answer.body, self.switches)
         answer.headers = limits | answer.headers
         return answer
 

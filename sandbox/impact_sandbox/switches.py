@@ -6,6 +6,7 @@ A switch that stands for something nobody has documented has the most likely ans
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from typing import Any
 
 from impact_sandbox.rules import LARGEST_PAGE
@@ -21,6 +22,14 @@ SCOPES = frozenset(
         "Retrieve action update",
         "Retrieve campaigns",
         "Retrieve campaign",
+        "Retrieve contracts",
+        "Retrieve contract",
+        "Retrieve invoices",
+        "Retrieve invoice",
+        "Download invoice",
+        "Retrieve catalogs",
+        "Retrieve catalog",
+        "Retrieve catalog items",
         "Retrieve click",
         "Export clicks",
         "Retrieve jobs",
@@ -29,7 +38,7 @@ SCOPES = frozenset(
         "Replay job",
     },
 )
-"""The names that impact.com's page of scoped tokens shows."""
+"""The names that impact.com's page of scoped tokens shows; in part after their example."""
 
 
 STATUSES = ("QUEUED", "RUNNING", "COMPLETED", "CANCELLED", "ERROR", "FAILED")
@@ -46,12 +55,37 @@ class Switches:
 
     scopes: frozenset[str] = switch(SCOPES, "What the token may do; all of it by default.")
     hourly_detail: int = switch(500, "Requests an hour for event-level resources.")
+    hourly_search: int = switch(3000, "Requests an hour for items of catalogs.")
     hourly_other: int = switch(1000, "Requests an hour for all others.")
     largest_page: int = switch(
         LARGEST_PAGE, "Rows that a page holds at most; few give a small world many pages."
     )
     page_size_below_minimum: str = switch(
-        "clamp", "What a PageSize under 2,000 gives on actions and updates.", "clamp", "refuse"
+        "accept",
+        "What becomes of a PageSize under 2,000 on actions and updates: the documents have none "
+        "smaller, clients send 100 without complaint.",
+        *("accept", "clamp", "refuse"),
+    )
+    account_began: str = switch(
+        "",
+        "The day on which the account was activated, such as 2026-01-31. Nothing happened before; "
+        "windows of actions and updates that begin earlier are refused.",
+    )
+    far_future: str = switch(
+        "refuse", "What dates more than a year ahead give: a 400, or no rows.", "refuse", "empty"
+    )
+    locked_state: str = switch(
+        "APPROVED", "The State of actions from locking to clearing.", "APPROVED", "LOCKED"
+    )
+    lists: str = switch(
+        "list",
+        "What lists in JSON are: lists, or what a converter from XML makes of them: a lone object "
+        "for a list of one, a list wrapped in an object.",
+        *("list", "lone", "wrapped", "lone_wrapped"),
+    )
+    empty_page: str = switch("list", "What a page without rows is.", "list", "null", "absent")
+    last_nextpageuri: str = switch(
+        "blank", "What @nextpageuri of the last page is.", "blank", "null", "absent", "own"
     )
     items_key: str = switch("ActionItems", "The key of the list of items.", "ActionItems", "Items")
     largest_stable_page: int = switch(
@@ -74,7 +108,14 @@ class Switches:
         "object", "What a JSON file is: an object with Clicks.", "object", "list", "lines"
     )
     export_nesting: str = switch(
-        "list", "What sub ids and brand fields of a JSON file are in.", "list", "object", "flat"
+        "flat",
+        "What sub ids and brand fields of a JSON file are in. Seen live: flat.",
+        *("flat", "list", "object"),
+    )
+    click_words: str = switch(
+        "live",
+        "How files name browser and system: Safari and iOS, or SAFARI and IOS.",
+        *("live", "documented"),
     )
     export_gzip: bool = switch(False, "Compress the file itself.")
     empty_export: str = switch("list", "What a day without clicks is.", "list", "nothing")
@@ -97,7 +138,7 @@ class Switches:
         """Return a copy with changes; ``scopes`` may be any iterable of names.
 
         Raises:
-            ValueError: If a name, a choice, or a name of a scope is not known.
+            ValueError: If a name, a choice, a day or a name of a scope is not known.
         """
         if unknown := changes.keys() - CHOICES.keys():
             raise ValueError(f"no such switch: {', '.join(sorted(unknown))}")
@@ -106,6 +147,8 @@ class Switches:
                 chosen = {value} if isinstance(value, str) else set(value)
                 if wrong := chosen - set(allowed):
                     raise ValueError(f"{name}: one of {', '.join(allowed)}; not {', '.join(wrong)}")
+        if changes.get("account_began"):
+            date.fromisoformat(changes["account_began"])
         if "scopes" in changes:
             changes["scopes"] = frozenset(changes["scopes"])
             if strange := changes["scopes"] - SCOPES:
