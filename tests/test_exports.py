@@ -529,7 +529,11 @@ def test_a_job_that_keeps_its_dates_after_a_replay_loads(travel: Any) -> None:
     for life in (["QUEUED", "RUNNING", "COMPLETED"], ["COMPLETED"]):
         run = travel(job_life=["COMPLETED"], replay_life=life)
         early = dict.fromkeys(DATES, "2026-06-29T20:00:00-07:00")
-        same = faults.Fault("the same dates", edits=lambda job, early=early: {**job, **early})
+
+        def keep_dates(job: dict[str, Any], early: dict[str, str] = early) -> dict[str, Any]:
+            return job | early
+
+        same = faults.Fault("the same dates", edits=keep_dates)
         run.sandbox.spoil([same.at("Jobs", times=ALWAYS)])
         came = run.run(ONE) or run.next_run(ONE) or run.next_run(ONE, after=timedelta(hours=1))
         assert came == ONE

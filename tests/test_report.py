@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from impact_sandbox import database
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
+from tap_impact_report import command
 from typing_extensions import override
 
-from tap_impact.report import command
 from tests.inside import run_inside
 from tests.runs import catalog
 
@@ -178,6 +179,12 @@ def test_what_cannot_be_drawn_is_explained(
     gone = draw(warehouse, tmp_path / "page.html")
     assert gone.output == f"Error: {warehouse.schema}.actions holds no actions yet.\n"
     assert not (tmp_path / "page.html").exists()
+
+
+def test_without_options_it_reads_the_database_of_this_project() -> None:
+    ours = command.HOST, command.PORT, command.ROLE, command.DATABASE
+    embedded = database.HOST, database.DEFAULT_PORT, database.ROLE, database.DATABASE
+    assert ours == embedded
 
 
 def luminance(colour: str) -> float:

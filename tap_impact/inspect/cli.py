@@ -61,6 +61,7 @@ class Inspector(click.Group):
 
 
 @click.group(cls=Inspector)
+@click.version_option(package_name="tap-impact-partner")
 @click.option(
     "--config",
     multiple=True,
