@@ -63,10 +63,8 @@ class Conversation:
         found: dict[str, Any] = {"account_sid": "IRx", "auth_token": "t"} | (
             sandbox.settings() if sandbox else {}
         )
-        self.client = ImpactClient(
-            **found | CONNECTION | {"machine": lambda: self.machine, "sleep": self.pauses.append},
-            **settings,
-        )
+        clocks = {"machine": lambda: self.machine, "sleep": self.pauses.append}
+        self.client = ImpactClient(**found | CONNECTION | clocks | settings)
 
 
 @pytest.fixture
