@@ -112,6 +112,8 @@ class TapImpact(ImpactTap):
                     self.logger.warning("%s is skipped. %s", names_of(streams), error)
                 else:
                     self.fail_streams(streams, error)
+            else:
+                self.failed += [each.name for each in streams if each.anomalies.fails_run]
 
     @cached_property
     @override

@@ -199,8 +199,10 @@ class ActionItemsSource(Source):
 
     def listed(self, rows: Sequence[Row]) -> Iterator[Action]:
         """What is needed of actions to ask for their items."""
-        if rows:
-            yield from map(Action.of_json, self._encoder.encode(rows).json.splitlines())
+        lines = self._encoder.encode(rows)
+        if lines.size < len(rows):
+            raise FatalAPIError("action_items: an action has no Id. State is safe.")
+        yield from map(Action.of_json, lines.json.splitlines())
 
     @cached_property
     def _encoder(self) -> RecordEncoder:

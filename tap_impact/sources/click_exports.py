@@ -248,7 +248,7 @@ class ClickExportSource(Source):
         with closing(export.file.content), Occurrences() as occurrences:
             of_each = [stream for stream in streams if stream.part == EACH]
             alike = Counter[tuple[bytes, ...]]()
-            for columns in self._columns(export, of_each):
+            for columns in self._columns(export, of_each or streams):
                 alike.update(zip(*(columns.values[name] for name in FIGURED), strict=True))
                 if of_each:
                     keyed = self._with_keys(columns.values, occurrences, day)
@@ -280,9 +280,9 @@ class ClickExportSource(Source):
             }
             yield Batch([row], [stream for stream in streams if stream.part == EXPORT])
 
-    def _columns(self, export: Export, of_each: Sequence[FedStream]) -> Iterator[Columns]:
+    def _columns(self, export: Export, streams: Sequence[FedStream]) -> Iterator[Columns]:
         """The clicks of an export's file in its order, some at once, as JSON by property."""
-        encoder = self._encoder(*of_each)
+        encoder = self._encoder(*streams)
         left = rows(export.file.content)
         read = 0
         try:
@@ -296,8 +296,8 @@ class ClickExportSource(Source):
             ) from None
         export.check_rows(read)
 
-    def _encoder(self, *of_each: FedStream) -> RecordEncoder:
-        anomalies = of_each[0].anomalies if of_each else Anomalies()
+    def _encoder(self, *streams: FedStream) -> RecordEncoder:
+        anomalies = streams[0].anomalies if streams else Anomalies()
         return RecordEncoder(self.click_map, (), {}, anomalies)
 
     def _with_keys(
