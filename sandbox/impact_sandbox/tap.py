@@ -9,11 +9,9 @@ import subprocess
 import sys
 import sysconfig
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from impact_sandbox.options import LOG, SWITCHES, WithSwitches, account_options
 from impact_sandbox.server import Sandbox
@@ -21,6 +19,7 @@ from impact_sandbox.world import World
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from impact_sandbox.switches import Switches
 
@@ -60,8 +59,6 @@ def main(
             command.append("--config=ENV")
             for name, value in running.settings().items():
                 environment[f"TAP_IMPACT_{name.upper()}"] = value
-            if at and not sets_end_date(arguments):
-                environment.setdefault("TAP_IMPACT_END_DATE", at.isoformat())
         code = run(command, environment)
     sys.exit(code)
 
@@ -75,19 +72,6 @@ def find_tap() -> str:
             "tap-impact is not installed. Install it: pip install tap-impact-partner"
         )
     return found
-
-
-def sets_end_date(arguments: tuple[str, ...]) -> bool:
-    """Tell whether a config file among the arguments has an ``end_date``."""
-    before = ("", *arguments)
-    for option, argument in zip(before, arguments, strict=False):
-        path = argument if option == "--config" else argument.partition("--config=")[2]
-        try:
-            if path and "end_date" in msgspec.json.decode(Path(path).read_bytes()):
-                return True
-        except (OSError, ValueError, TypeError):
-            continue  # the tap says what is wrong with it
-    return False
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
