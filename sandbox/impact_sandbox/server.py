@@ -457,7 +457,7 @@ class Handler(BaseHTTPRequestHandler):
             self.hang_up()
             return
         seen.status = answer.status
-        headers = {"Date": self.date_time_string()} | dict(answer.headers)
+        headers = dict(answer.headers)
         body: bytes | Iterator[bytes]
         if answer.content_type is None:
             accept = self.headers.get("Accept", "")
@@ -483,7 +483,7 @@ class Handler(BaseHTTPRequestHandler):
         """Send an answer, in chunks if its length is not known; perhaps not all of it."""
         cut = delivery in {Delivery.RESET_MIDWAY, Delivery.TRUNCATED}
         self.send_response_only(status)
-        for name, value in headers.items():
+        for name, value in {"Date": self.date_time_string(), **headers}.items():
             self.send_header(name, value)
         if isinstance(body, bytes):
             self.send_header("Content-Length", str(len(body) + (cut and not body)))

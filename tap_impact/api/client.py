@@ -21,7 +21,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.addresses import is_safe
 from tap_impact.api.clock import ServerClock, machine_clock
-from tap_impact.api.network_errors import explain, is_untrusted
+from tap_impact.api.network_errors import explain, is_unreachable, is_untrusted
 from tap_impact.api.pages import NOT_JSON, Decode, decode, in_background, page_body, page_decoder
 from tap_impact.api.rate_limit import RateLimiter, seconds_to_wait
 from tap_impact.errors import (
@@ -324,7 +324,7 @@ class ImpactClient:
                 if not is_worth_another_try(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
-                    raise (Unreachable if unanswered else RetriableAPIError)(
+                    raise (Unreachable if is_unreachable(error) else RetriableAPIError)(
                         f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
                     ) from None
                 pause = backoff.full_jitter(next(pauses))
