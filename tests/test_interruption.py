@@ -15,7 +15,7 @@ def rows():
     try:
         yield 1
     finally:
-        with interruption.held():
+        with interruption.defer_signals():
             print("whole")
 
 reading = rows()
