@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -50,6 +51,7 @@ class Interruption:
         self._signum = signum
         self._asked.set()
         sys.unraisablehook = report_others
+        atexit.register(ignore_signals)
         if not self._deferred:
             raise Interrupted(signum)
 
@@ -77,6 +79,12 @@ class Interruption:
         """Wait, in any thread, until a signal ends the run."""
         self._asked.wait(seconds)
         self.check()
+
+
+def ignore_signals() -> None:
+    """Keep the exit code: Python drops its handlers as it ends, and a signal would kill it."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def report_others(ignored: sys.UnraisableHookArgs) -> None:
