@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
-from singer_sdk.helpers._batch import BatchConfig
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
-from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_impact.api.client import AccessDenied, ImpactClient
@@ -28,6 +24,12 @@ from tap_impact.records.instants import iso, parse_instant
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.singer.batch_files import BatchFiles
 from tap_impact.singer.message_writer import MessageWriter
+from tap_impact.singer.sdk_internals import (
+    BatchConfig,
+    CliTestOptionValue,
+    classproperty,
+    parse_environment_config,
+)
 from tap_impact.singer.signals import Interrupted, Interruption
 from tap_impact.streams.account import Account, Campaigns
 from tap_impact.streams.actions import Actions, ActionUpdates
@@ -40,8 +42,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import IO
 
-    from singer_sdk.plugin_base import _ConfigInput
-
+    from tap_impact.singer.sdk_internals import ConfigInput
     from tap_impact.streams.base import Scope
 
 
@@ -69,7 +70,7 @@ class TapImpact(Tap):
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
         TapCapabilities.DISCOVER,
-        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
@@ -178,14 +179,14 @@ class TapImpact(Tap):
     @override
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
+    ) -> ConfigInput:
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError) as error:
             raise click.ClickException(f"--config cannot be read: {error}") from None
 
     @classmethod
-    def for_inspection(cls, config: _ConfigInput, **others: Any) -> Self:
+    def for_inspection(cls, config: ConfigInput, **others: Any) -> Self:
         """Make a tap for a person who looks on: that a limit ran out is said at once."""
         merged = config.config | (cls._env_var_config if config.parse_env else {})
         return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
@@ -222,7 +223,7 @@ class TapImpact(Tap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> None:

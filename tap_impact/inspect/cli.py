@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Record
-    from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_impact.singer.sdk_internals import ConfigInput
 
 JOBS = RecordMap(
     key("Id", "Identifies the job."),
@@ -67,7 +68,7 @@ class Inspector(click.Group):
     help="Config file of the tap, or ENV for TAP_IMPACT_* variables, which is the default.",
 )
 @click.pass_context
-def cli(context: click.Context, config: _ConfigInput) -> None:
+def cli(context: click.Context, config: ConfigInput) -> None:
     """Look at an impact.com partner account, without a run.
 
     No command uses up an export of clicks.

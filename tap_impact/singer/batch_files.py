@@ -15,15 +15,15 @@ from uuid import uuid4
 
 from fsspec.core import url_to_fs
 from singer_sdk.exceptions import FatalSyncError
-from singer_sdk.helpers._batch import SDKBatchMessage
 
 from tap_impact.records.columns import to_json
+from tap_impact.singer.sdk_internals import SDKBatchMessage
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
 
-    from singer_sdk.helpers._batch import BatchConfig
+    from tap_impact.singer.sdk_internals import BatchConfig
 
 # Higher levels cost the tap more than they save the loader.
 GZIP_LEVEL = 1

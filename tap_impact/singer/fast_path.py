@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from singer_sdk.mapper import SameRecordTransform
-
 from tap_impact.records.columns import RecordEncoder
+from tap_impact.singer.sdk_internals import SameRecordTransform
 
 if TYPE_CHECKING:
     from tap_impact.streams.base import ImpactStream
