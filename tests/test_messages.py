@@ -21,8 +21,9 @@ from fsspec.implementations.local import LocalFileOpener
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
+from impact_sandbox.faults import ALWAYS, status
 from singer_sdk.exceptions import FatalSyncError
-from singer_sdk.singerlib import RecordMessage, StateMessage
+from singer_sdk.singerlib import ActivateVersionMessage, RecordMessage, StateMessage
 
 from tap_impact.singer import batch_files
 from tap_impact.singer.batch_files import BatchFiles, Table
@@ -30,11 +31,14 @@ from tap_impact.singer.message_writer import MAX_BUFFERED_BYTES, MessageWriter
 from tap_impact.singer.sdk_internals import BatchConfig
 from tap_impact.singer.signals import Interruption
 from tap_impact.singer.stdout import Output, room
+from tests.inside import run_inside
+from tests.runs import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 ROWS_OF_A_FILE = 3
@@ -152,6 +156,22 @@ def test_records_wait_for_each_other_but_not_for_ever() -> None:
     assert many
 
 
+def test_a_version_is_activated_after_the_rows_of_a_whole_stream_only() -> None:
+    writer = MessageWriter(Interruption())
+    with written() as messages:
+        for stream in ("whole", "failed"):
+            writer.write_message(ActivateVersionMessage(stream, 7))
+            writer.write_message(RecordMessage(stream, {"id": 1}, version=7))
+        writer.stream_complete(["whole"])
+        writer.write_message(StateMessage({}))
+    assert [(each["type"], each.get("stream")) for each in messages] == [
+        ("RECORD", "whole"),
+        ("RECORD", "failed"),
+        ("ACTIVATE_VERSION", "whole"),
+        ("STATE", None),
+    ]
+
+
 # -- files ---------------------------------------------------------------------------------------
 
 
@@ -263,3 +283,25 @@ def test_a_pipe_that_another_filled_meanwhile_is_waited_for() -> None:
     ):
         Output(Interruption()).write(b"1234\n")
     assert [bytes(call.args[1]) for call in write.mock_calls] == [b"1234\n", b"1234\n", b"4\n"]
+
+
+# -- the tap -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_no_version_is_activated_of_a_stream_that_was_not_read_whole(
+    sandbox: SandboxFactory, code: int
+) -> None:
+    impact = sandbox(faults=[status(code).at("Campaigns", times=ALWAYS)])
+    config = impact.settings() | {
+        "start_date": "2026-06-20",
+        "end_date": NOW.isoformat(),
+        "emit_activate_version_messages": True,
+        "stream_maps": {"account": {"__alias__": "partner"}},
+    }
+    done = run_inside(config, catalog=catalog("account", "campaigns"))
+    kinds = [(message["type"], message.get("stream")) for message in done.messages]
+    assert ("ACTIVATE_VERSION", "campaigns") not in kinds
+    assert ("SCHEMA", "campaigns") in kinds
+    rows = [place for place, kind in enumerate(kinds) if kind == ("RECORD", "partner")]
+    assert kinds.index(("ACTIVATE_VERSION", "partner")) == rows[-1] + 1

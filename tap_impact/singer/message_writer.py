@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib import ActivateVersionMessage, RecordMessage
 from typing_extensions import override
 
 from tap_impact.records.columns import to_json
@@ -17,6 +17,8 @@ from tap_impact.singer.batch_files import Table
 from tap_impact.singer.stdout import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from singer_sdk.singerlib import Message
 
     from tap_impact.singer.batch_files import BatchFiles
@@ -39,6 +41,7 @@ class MessageWriter(Output):
         """Begin with an empty buffer."""
         super().__init__(interruption)
         self._buffer = bytearray()
+        self._versions: dict[str, ActivateVersionMessage] = {}
 
     @override
     def write_message(self, message: Message) -> None:
@@ -46,9 +49,26 @@ class MessageWriter(Output):
             table = Table(message.stream, message.version)
             extracted = message.time_extracted or datetime.now(UTC)
             self.write_records(table, to_json(message.record) + b"\n", extracted)
+        elif isinstance(message, ActivateVersionMessage):
+            self._versions[message.stream] = message
         else:
             self.flush()
             super().write_message(message)
+
+    def stream_complete(self, streams: Iterable[str]) -> None:
+        """Write the ACTIVATE_VERSION messages of streams that were read whole, after their rows.
+
+        The SDK writes them before the rows, and a loader then deletes the rows of every other
+        version: all of the table if no rows follow. So they wait here, and are never written for a
+        stream that fails, is skipped or stops early.
+
+        Args:
+            streams: The names that the messages have, those of the stream maps if there are any.
+        """
+        self.flush()
+        for stream in streams:
+            if message := self._versions.pop(stream, None):
+                super().write_message(message)
 
     def write_records(self, table: Table, records: bytes, extracted: datetime) -> None:
         """Write the JSON of records, a line each; other messages may overtake them until `flush`.

@@ -153,6 +153,10 @@ class ImpactStream(Stream, abc.ABC):
             if self.scope.required:
                 raise
             self.logger.warning("%s is left out. %s", self.name, error)
+        else:
+            self._tap.message_writer.stream_complete(
+                stream_map.stream_alias for stream_map in self.stream_maps
+            )
         self._tap.message_writer.flush()
 
     def skip_stream(self, error: AccessDenied) -> None:
