@@ -51,13 +51,13 @@ def names(module: str, node: ast.AST) -> Iterator[str]:
         yield from names(module, child)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_private_name_of_the_sdk_is_used_that_is_not_listed(module: str) -> None:
     listed = {name for attributes in ATTRIBUTES.values() for name in attributes}
     assert OF_THE_SDK & {*names(module, MODULES[module])} <= listed
 
 
-@pytest.mark.parametrize("module", MODULES.keys() - {sdk_internals.__name__})
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {sdk_internals.__name__}))
 def test_no_other_module_imports_what_the_sdk_does_not_document(module: str) -> None:
     imported = {
         f"{node.module}.{alias.name}"
