@@ -507,9 +507,6 @@ def test_actions_that_were_not_read_whole_activate_no_version(account: Pipeline)
 # -- smaller troubles ----------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Catch-up asks for items of every action."
-)
 def test_items_of_actions_before_start_date_are_not_asked_for(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=NOW, seed="before", actions_per_day=10, **SWITCHES)
     since = NOW - timedelta(days=4)

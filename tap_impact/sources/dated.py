@@ -89,10 +89,9 @@ class DatedSource(ListSource):
 
     def steps(self, settings: Settings, progress: DatedProgress) -> list[Step]:
         """What a run reads, given what is covered."""
-        now, start = settings.now, settings.start
+        now = settings.now
         covered = progress.coverage or Coverage(now, now)
-        if progress.refused_start and start >= progress.refused_start:
-            start = max(start, covered.since)
+        start = covered.history_start(settings.start, progress.refused_start)
         lookback = settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
         steps = covered.steps(
             now=now, start=start, reach=settings.reach, settlement_lookback=lookback
@@ -157,7 +156,7 @@ class Reading:
             except QueryRefused as error:
                 if step.purpose is not Purpose.HISTORY:
                     raise
-                began = yield from self._beginning(step.window, error)
+                began = yield from self.beginning(step.window, error)
                 self.progress.refused_start = sync.settings.start
                 coverage = coverage._replace(since=began)
                 sync.logger.warning(
@@ -291,7 +290,7 @@ class Reading:
         except (TypeError, ValueError, OverflowError):
             return True
 
-    def _beginning(self, window: Window, refusal: QueryRefused) -> Generator[Batch, None, datetime]:
+    def beginning(self, window: Window, refusal: QueryRefused) -> Generator[Batch, None, datetime]:
         """Find from when on impact.com answers within a window that it refused, and read it.
 
         It refuses what begins before the account did.
