@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from itertools import chain
 from math import ceil
 from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -258,15 +259,16 @@ class ActionItemsSource(Source):
     def _read_all(self, sync: Sync) -> Iterator[Batch]:
         """Ask for the items of every action, without regard to the state."""
         failures = Failures(sync)
-        for window in newest_first(sync.settings.start, sync.settings.now):
-            listed = self.listed(sync, window, Purpose.HISTORY)
-            for actions in (listed, failures.to_ask_again()):
-                for action, answer in self.ask(sync, actions):
-                    if isinstance(answer, Exception):
-                        failures.add(action, answer)
-                    else:
-                        failures.drop(action)
-                        yield Batch(answer, sync.streams)
+        windows = newest_first(sync.settings.start, sync.settings.now)
+        lists = (self.listed(sync, window, Purpose.HISTORY) for window in windows)
+        # The second time it is those that the first time did not bring.
+        for actions in chain(lists, map(Failures.to_ask_again, [failures])):
+            for action, answer in self.ask(sync, actions):
+                if isinstance(answer, Exception):
+                    failures.add(action, answer)
+                else:
+                    failures.drop(action)
+                    yield Batch(answer, sync.streams)
         if failures.found:
             raise failures.in_words([*failures.found], "All other items are loaded.")
 
@@ -299,10 +301,12 @@ class Failures:
     def in_words(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
         """One error for all the actions whose items did not come."""
         named = ", ".join(action_ids[:MOST_NAMED])
-        others = len(action_ids) - MOST_NAMED
+        if others := action_ids[MOST_NAMED:]:
+            named += f" and {len(others)} more"
+        reasons = [f" The last reason: {error}" for _, error in self.found.values()]
         return FatalAPIError(
-            f"{self.sync.name}: impact.com did not give the items of {len(action_ids)} action(s): "
-            f"{named}{f' and {others} more' if others > 0 else ''}. {outcome}"
+            f"{self.sync.name}: impact.com did not give the items of these actions: {named}."
+            f"{''.join(reasons[-1:])} {outcome}"
         )
 
 
@@ -343,20 +347,20 @@ class Continuation:
         sync, settings, progress = self._sync, self._sync.settings, self._progress
         start = progress.coverage.history_start(settings.start, progress.refused_start)
         for purpose, window in progress.lists(now=settings.now, start=start, reach=settings.reach):
-            is_first = False
+            is_beginning = False
             try:
                 listed = self._listed(window, purpose)
             except QueryRefused as error:
                 if purpose is not Purpose.HISTORY:
                     raise
-                is_first = True
+                is_beginning = True
                 window = self._beginning(window, error)  # noqa: PLW2901
                 listed = self._listed(window, purpose)
             to_ask = progress.to_ask(purpose, listed, start)
             asked, items = yield from self._ask(to_ask, purpose)
             if asked == len(to_ask):
                 progress.finished(purpose, window, listed, settings.now)
-                progress.refused_start = settings.start if is_first else progress.refused_start
+                progress.refused_start = settings.start if is_beginning else progress.refused_start
             self._save()
             sync.logger.info(
                 "%s: %s %s: %d actions, %d of them to ask for, %d asked, %d items.",
@@ -374,7 +378,7 @@ class Continuation:
                     sync.name,
                     settings.action_items_per_run,
                 )
-            if is_first or asked < len(to_ask):
+            if is_beginning or asked < len(to_ask):
                 return
 
     def _beginning(self, window: Window, refusal: QueryRefused) -> Window:
@@ -382,11 +386,8 @@ class Continuation:
         actions = self._source.actions
         known = DatedProgress(self._progress.coverage)
         search = Reading(actions.source, actions.of(self._sync), known).beginning(window, refusal)
-        try:
-            while True:
-                next(search)
-        except StopIteration as end:
-            return Window(end.value, window.end)
+        deque(search, maxlen=0)  # what it reads is listed once more, by windows of our own
+        return Window(self._sync.account_start.known or window.start, window.end)
 
     def _ask(
         self, actions: Sequence[Action], purpose: Purpose | None = None
