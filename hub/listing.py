@@ -39,6 +39,17 @@ KINDS = {
     "string": "string",
 }
 
+# Settings of the SDK: for a package that the tap does not bring; declared since 0.55 alone.
+UNLISTED = {"faker_config", "emit_activate_version_messages"}
+
+# Settings of the SDK whose words change from one of its versions to the next.
+WORDING = {
+    "batch_config": {
+        "title": "Batch files",
+        "description": "Where and how rows are written to files, for loaders of BATCH messages.",
+    }
+}
+
 # What the Hub's pages show and its API leaves out (schemas/api/extractors.schema.json of the Hub).
 PAGE = {
     "maintenance_status": "active",
@@ -86,9 +97,9 @@ def listing() -> dict[str, Any]:
         "select": ["*.*", *(f"!{stream}.*" for stream in left_out())],
         "settings_group_validation": [about["settings"]["required"]],
         "settings": [
-            setting(name, schema)
+            setting(name, schema | WORDING.get(name, {}))
             for name, schema in about["settings"]["properties"].items()
-            if name != "faker_config"  # the SDK's, for a package that the tap does not bring
+            if name not in UNLISTED
         ],
         **PAGE,
     }

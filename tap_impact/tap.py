@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
-from singer_sdk.helpers._batch import BatchConfig
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
-from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_impact.api.client import ImpactClient
@@ -35,8 +31,14 @@ from tap_impact.singer.adapter import (
 )
 from tap_impact.singer.batch_files import BatchFiles
 from tap_impact.singer.message_writer import MessageWriter
+from tap_impact.singer.sdk_internals import (
+    BatchConfig,
+    CliTestOptionValue,
+    classproperty,
+    parse_environment_config,
+)
 from tap_impact.singer.signals import Interrupted, Interruption
-from tap_impact.singer.stdout import MessagesLost
+from tap_impact.singer.stdout import OutputLost
 from tap_impact.sources.source import AccountStart
 from tap_impact.streams import STREAMS
 from tap_impact.token_scopes import report
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import IO
 
-    from singer_sdk.plugin_base import _ConfigInput
+    from tap_impact.singer.sdk_internals import ConfigInput
 
 
 class TapImpact(ImpactTap):
@@ -59,7 +61,7 @@ class TapImpact(ImpactTap):
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
         TapCapabilities.DISCOVER,
-        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
@@ -103,7 +105,7 @@ class TapImpact(ImpactTap):
                 continue
             try:
                 sync_source(self, streams)
-            except (WrongCredentials, MessagesLost):
+            except (WrongCredentials, OutputLost):
                 raise
             except AccessDenied as error:
                 self.skip_streams(streams, error)
@@ -112,6 +114,8 @@ class TapImpact(ImpactTap):
                     self.logger.warning("%s is skipped. %s", names_of(streams), error)
                 else:
                     self.fail_streams(streams, error)
+            else:
+                self.failed += [each.name for each in streams if each.anomalies.fails_run]
 
     @cached_property
     @override
@@ -207,14 +211,14 @@ class TapImpact(ImpactTap):
     @override
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
+    ) -> ConfigInput:
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError) as error:
             raise click.ClickException(f"--config cannot be read: {error}") from None
 
     @classmethod
-    def for_inspection(cls, config: _ConfigInput, **others: Any) -> Self:
+    def for_inspection(cls, config: ConfigInput, **others: Any) -> Self:
         """Make a tap for a person who looks on: that a limit ran out is said at once."""
         merged = config.config | (cls._env_var_config if config.parse_env else {})
         return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
@@ -251,7 +255,7 @@ class TapImpact(ImpactTap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> None:
@@ -324,6 +328,8 @@ def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.load(file)
+    except RecursionError:
+        raise click.ClickException(f"{option} is nested too deeply.") from None
     except ValueError as error:
         raise click.ClickException(f"{option} is not JSON: {error}") from None
     if not isinstance(content, dict):

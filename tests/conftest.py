@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import io
 import os
 import socket
 import subprocess
@@ -9,19 +9,25 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from unittest import mock
 
 import pytest
-import s3fs
 from click.testing import CliRunner
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from impact_sandbox import database
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
-from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
+# How long an example takes, or drawing one, says how busy the machine is, not what the tap does.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 WORLD_OPTIONS = {
     "seed",
     "actions_per_day",
@@ -78,6 +84,10 @@ def database_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bucket in a stand-in for S3, which the tap and the loader find in the environment."""
+    # imported by the few tests that ask for it, since that takes a second
+    import s3fs  # noqa: PLC0415
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     try:
@@ -116,32 +126,36 @@ class Warehouse:
         self.schema = schema
         self.connection = database.connect(port)
 
-    def load(self, messages: str, folder: Path, **settings: Any) -> None:
+    def load(self, messages: str, **settings: Any) -> None:
         """Load Singer messages with target-postgres, set up as in meltano.yml."""
-        config = folder / "target.json"
-        config.write_text(
-            json.dumps(
-                {
-                    "host": database.HOST,
-                    "port": self.port,
-                    "user": database.ROLE,
-                    "password": "unused",
-                    "database": database.DATABASE,
-                    "default_target_schema": self.schema,
-                    "use_copy": True,
-                    "validate_records": False,
-                }
-                | settings
+        # imported late, since that takes a second
+        from target_postgres.connector import PostgresConnector  # noqa: PLC0415
+        from target_postgres.target import TargetPostgres  # noqa: PLC0415
+
+        config = {
+            "host": database.HOST,
+            "port": self.port,
+            "user": database.ROLE,
+            "password": "unused",
+            "database": database.DATABASE,
+            "default_target_schema": self.schema,
+            "use_copy": True,
+            "validate_records": False,
+            "sanitize_null_text_characters": True,
+        }
+        create = PostgresConnector.create_engine
+        with ExitStack() as connections:
+
+            def create_engine(connector: PostgresConnector) -> Any:
+                """Close its connections with the run, as the end of a process would."""
+                engine = create(connector)
+                connections.callback(engine.dispose)
+                return engine
+
+            connections.enter_context(
+                mock.patch.object(PostgresConnector, "create_engine", create_engine)
             )
-        )
-        loaded = subprocess.run(
-            [Path(sys.executable).with_name("target-postgres"), "--config", config],
-            input=messages,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert loaded.returncode == 0, loaded.stderr
+            TargetPostgres(config=config | settings).listen(io.StringIO(messages))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a query; tables are those of the schema."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from singer_sdk.logging import ConsoleFormatter
-from singer_sdk.plugin_base import _ConfigInput
 
+from tap_impact.singer.sdk_internals import ConfigInput
 from tap_impact.singer.signals import Interruption
 from tap_impact.tap import TapImpact
 from tests.runs import Run
@@ -49,7 +49,7 @@ def run_inside(
             mock.patch.object(Interruption, "sleep", lambda _, seconds: sleep(seconds)),
         ):
             TapImpact.invoke(
-                config=_ConfigInput(dict(config)),
+                config=ConfigInput(dict(config)),
                 state=text(state),
                 catalog=text(catalog),
             )

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tap_impact.tap import TapImpact
+
 COMMAND = Path(sys.executable).with_name("tap-impact")
 
 
@@ -63,14 +65,18 @@ def run_tap(
 
 @cache
 def discovered() -> str:
-    """What the tap prints for `--discover`, without any config."""
-    done = subprocess.run([COMMAND, "--discover"], capture_output=True, text=True, check=True)
-    return done.stdout
+    """The catalog of all streams, as JSON."""
+    return TapImpact(config={}, validate_config=False).catalog_json_text
+
+
+def all_streams() -> list[str]:
+    return [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
 
 
 def catalog(*selected: str, replication_method: str | None = None) -> dict[str, Any]:
-    """The discovered catalog with just these streams selected."""
+    """The discovered catalog with just these streams selected, all if none is named."""
     found: dict[str, Any] = json.loads(discovered())
+    selected = selected or tuple(all_streams())
     for stream in found["streams"]:
         if replication_method:
             stream["replication_method"] = replication_method

@@ -11,7 +11,8 @@ import pytest
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
 
-from tests.runs import Run, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +24,13 @@ STREAMS = ["actions", "action_updates"]
 Facts = tuple[str | Decimal | datetime | None, ...]
 
 
+def account(opened: date) -> Sandbox:
+    return Sandbox(World(seed="life", actions_per_day=10, opened=opened), at=FIRST_RUN)
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(
-        World(seed="life", actions_per_day=10, opened=date(2024, 11, 1)), at=FIRST_RUN
-    ) as sandbox:
+    with account(opened=date(2025, 10, 1)) as sandbox:
         yield sandbox
 
 
@@ -44,7 +47,7 @@ def load(
         "end_date": sandbox.at.isoformat(),
     }
     selected = catalog(*STREAMS, replication_method=replication_method)
-    run = run_tap(config | settings, state=state, catalog=selected)
+    run = run_inside(config | settings, state=state, catalog=selected)
     assert run.exit_code == 0, run.stderr
     return run
 
@@ -133,7 +136,14 @@ def test_each_window_is_followed_by_a_state_that_covers_it(sandbox: Sandbox) -> 
     assert steps[:2] == ["2025-12-20T06:10:00Z", "2025-12-04T06:10:00Z"]
 
 
-def test_an_earlier_start_asks_for_what_is_missing_only(sandbox: Sandbox) -> None:
+@pytest.fixture
+def account_of_years() -> Iterator[Sandbox]:
+    with account(opened=date(2024, 11, 1)) as sandbox:
+        yield sandbox
+
+
+def test_an_earlier_start_asks_for_what_is_missing_only(account_of_years: Sandbox) -> None:
+    sandbox = account_of_years
     first = load(sandbox)
     earlier = START.replace(year=START.year - 1)
     run = load(sandbox, first.state, start_date=earlier.isoformat())
@@ -193,6 +203,6 @@ def test_no_day_before_history_is_held_in_part(sandbox: Sandbox) -> None:
 def test_a_bookmark_in_the_future_is_refused(sandbox: Sandbox) -> None:
     state = {"bookmarks": {"actions": {"replication_key_value": "2999-01-01T00:00:00Z"}}}
     config = sandbox.settings() | {"end_date": sandbox.at.isoformat()}
-    run = run_tap(config, state=state, catalog=catalog("actions"))
+    run = run_inside(config, state=state, catalog=catalog("actions"))
     assert run.exit_code == 1
     assert "the bookmark of actions is in the future (2999-01-01T00:00:00Z)" in run.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ import s3fs
 from impact_sandbox.faults import status
 
 from tests.conftest import Warehouse
-from tests.runs import Run, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from impact_sandbox.server import Sandbox
 
@@ -45,7 +46,12 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 
 def run(
-    impact: Sandbox, folder: Path | str | None = None, compression: str = "gzip", **settings: Any
+    impact: Sandbox,
+    folder: Path | str | None = None,
+    compression: str = "gzip",
+    only: Sequence[str] = STREAMS,
+    state: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> Run:
     """A run without the property `amount`; by BATCH if there is a folder, or URL, for the files."""
     assert impact.at is not None
@@ -63,12 +69,12 @@ def run(
             },
             "batch_size": ROWS_OF_A_FILE,
         }
-    found = catalog(*STREAMS)
+    found = catalog(*only)
     for stream in found["streams"]:
         for entry in stream["metadata"]:
             if entry["breadcrumb"] == ["properties", "amount"]:
                 entry["metadata"]["selected"] = False
-    return run_tap(config | settings, catalog=found)
+    return run_inside(config | settings, catalog=found, state=state)
 
 
 def unpacked(done: Run) -> Iterator[dict[str, Any]]:
@@ -124,22 +130,39 @@ def test_a_run_that_fails_leaves_no_file_that_no_message_names(
     assert manifests
 
 
+@pytest.mark.parametrize("stream", ["action_items", "actions"])
+def test_rows_of_a_file_that_cannot_be_written_are_loaded_by_the_next_run(
+    sandbox: SandboxFactory, tmp_path: Path, stream: str
+) -> None:
+    impact = sandbox(opened=date(2026, 6, 29), actions_per_day=25)
+    some: dict[str, Any] = {"only": [stream], "start_date": "2026-06-28"}
+    expected = run(impact, **some).records(stream)
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    failed = run(impact, no_folder, **some)
+    assert failed.exit_code == 1
+    assert "A batch file cannot be written where batch_config.storage says" in failed.stderr
+    assert {message["type"] for message in failed.messages} <= {"SCHEMA", "STATE"}
+    files = tmp_path / "files"
+    after = run(impact, files, state=failed.states[-1] if failed.states else None, **some)
+    rows = [each["record"] for each in of(unpacked(after), stream) if "record" in each]
+    assert len(rows) == len(expected) >= 20
+
+
 @pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
 def test_both_ways_load_the_same_tables(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, features: dict[str, Any]
 ) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    load_both_ways(sandbox, warehouse, tmp_path, files, features)
+    load_both_ways(sandbox, warehouse, tmp_path, features)
 
 
 def test_files_may_be_in_an_object_store(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, object_store: str
+    sandbox: SandboxFactory, warehouse: Warehouse, object_store: str
 ) -> None:
     store = s3fs.S3FileSystem(skip_instance_cache=True)
     old = f"lake/impact/{file_name(timedelta(days=2))}"
     store.pipe_file(old, b"{}")
-    load_both_ways(sandbox, warehouse, tmp_path, object_store, FEATURES["plain"])
+    load_both_ways(sandbox, warehouse, object_store, FEATURES["plain"])
     files = store.ls("lake/impact", detail=False)
     assert len(files) > len(STREAMS)
     assert old not in files
@@ -148,17 +171,14 @@ def test_files_may_be_in_an_object_store(
 def load_both_ways(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
-    tmp_path: Path,
     files: Path | str,
     features: dict[str, Any],
 ) -> None:
     """Load by RECORD and by BATCH, and compare every cell."""
     by_batch = Warehouse(warehouse.port, f"{warehouse.schema}_batch"[-60:])
-    warehouse.load(
-        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features).stdout, tmp_path
-    )
+    warehouse.load(run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), **features).stdout)
     by_batch.load(
-        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), files, **features).stdout, tmp_path
+        run(sandbox(actions_per_day=20, job_life=["COMPLETED"]), files, **features).stdout
     )
     tables = columns(warehouse)
     assert tables == columns(by_batch)
@@ -204,19 +224,24 @@ def file_name(age: timedelta, prefix: str = "run-", ending: str = ".jsonl.gz") -
 
 def test_files_are_deleted_when_they_are_a_day_old(sandbox: SandboxFactory, tmp_path: Path) -> None:
     day = timedelta(days=1, minutes=1)
-    old = {file_name(day), file_name(day, ending=".jsonl"), file_name(30 * day)}
+    old = {
+        file_name(day),
+        file_name(day, ending=".jsonl"),
+        file_name(day) + ".part",
+        file_name(30 * day),
+    }
     kept = {
         file_name(timedelta(hours=23)),
         file_name(day, prefix=""),
         file_name(day, prefix="another-run-"),
-        file_name(day) + ".part",
+        file_name(day) + ".copy",
         "run-report.jsonl.gz",
     }
     for name in old | kept:
         (tmp_path / name).touch()
     done = run(sandbox(), tmp_path)
     assert done.exit_code == 0
-    assert "Deleted 3 batch files that are over a day old." in done.stderr
+    assert "Deleted 4 batch files that are over a day old." in done.stderr
     names = {path.name for path in tmp_path.iterdir()}
     assert not names & old
     assert names > kept

@@ -11,8 +11,8 @@ from impact_sandbox.faults import Chaos
 from tap_impact.api.client import TRIES
 from tests.inside import run_inside
 from tests.runs import catalog
+from tests.small_account import NOW, impact, settings, unbroken
 from tests.tables import Tables, load
-from tests.test_resume import ALL_STREAMS, impact, settings, unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,13 @@ def asked(requests: Iterable[SeenRequest]) -> Counter[tuple[str, ...]]:
     )
 
 
+def wait_for_failed_exports(state: dict[str, Any] | None) -> None:
+    """Let the time come at which exports that failed are tried again; the account stands still."""
+    exports = (state or {}).get("bookmarks", {}).get("click_exports", {})
+    for failure in exports.get("failures", {}).values():
+        failure["not_before"] = NOW.isoformat()
+
+
 def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows() -> None:
     expected, _ = unbroken()
     struck = 0
@@ -43,10 +50,11 @@ def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows() -> None:
         with impact(faults=Chaos(seed, SHARE)) as sandbox:
             for _ in range(MOST_RUNS):
                 done = len(sandbox.requests)
-                run = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+                run = run_inside(settings(sandbox), catalog=catalog(), state=state)
                 assert run.exit_code in {0, 1}
                 assert "defect" not in run.stderr
                 state = load(tables, run, whole=run.exit_code == 0) or state
+                wait_for_failed_exports(state)
                 for question, times in asked(sandbox.requests[done:]).items():
                     assert times <= (1 if question[0] == "ClickExport" else TRIES), question
                 if tables == expected:

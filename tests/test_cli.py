@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runs import catalog, discovered, run_tap
+from tests.inside import run_inside
+from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:
     from impact_sandbox.server import Sandbox
@@ -42,7 +43,8 @@ def test_about_needs_no_config_and_no_network() -> None:
 
 
 def test_discovery_needs_no_config_and_no_network() -> None:
-    streams = {stream["tap_stream_id"]: stream for stream in json.loads(discovered())["streams"]}
+    found = json.loads(run_tap({}, "--discover").stdout)
+    streams = {stream["tap_stream_id"]: stream for stream in found["streams"]}
     assert streams["actions"]["key_properties"] == ["id"]
     assert streams["actions"]["replication_key"] == "event_date"
     assert streams["action_updates"]["replication_key"] == "update_date"
@@ -54,7 +56,7 @@ def test_all_that_is_wrong_with_the_settings_is_named_at_once(
     sandbox: SandboxFactory,
 ) -> None:
     impact = sandbox()
-    run = run_tap(
+    run = run_inside(
         {
             "account_sid": "IRsandbox",
             "api_url": impact.url,
@@ -86,7 +88,7 @@ def test_all_that_is_wrong_with_the_settings_is_named_at_once(
 )
 def test_a_bad_setting_is_explained(setting: str, value: object, words: str) -> None:
     config = {"account_sid": "IRx", "auth_token": "t", "start_date": "2026-06-01"}
-    run = run_tap(config | {setting: value})
+    run = run_inside(config | {setting: value})
     assert words in run.stderr
     assert "12345" not in run.stderr
     assert run.exit_code == 1
@@ -104,7 +106,7 @@ def test_a_file_that_is_not_json_is_one_message(option: str, tmp_path: Any) -> N
 
 def test_a_scope_that_is_optional_is_a_warning(sandbox: SandboxFactory) -> None:
     impact = sandbox(scopes=frozenset({"Retrieve actions", "Retrieve action updates"}))
-    run = run_tap(
+    run = run_inside(
         settings(impact), catalog=catalog("account", "actions", "action_updates", "campaigns")
     )
     assert run.exit_code == 0
@@ -117,7 +119,7 @@ def test_a_scope_that_is_required_lets_the_others_finish_and_fails_the_run(
     sandbox: SandboxFactory,
 ) -> None:
     impact = sandbox(scopes=frozenset({"Retrieve action updates", "Retrieve campaigns"}))
-    run = run_tap(settings(impact), catalog=catalog("actions", "action_updates", "campaigns"))
+    run = run_inside(settings(impact), catalog=catalog("actions", "action_updates", "campaigns"))
     assert run.exit_code == 1
     assert "Actions > Retrieve actions" in run.stderr
     assert "Traceback" not in run.stderr
@@ -130,7 +132,7 @@ def test_a_scope_that_is_required_lets_the_others_finish_and_fails_the_run(
 
 def test_a_wrong_token_says_where_to_find_the_right_one(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    run = run_tap(settings(impact, auth_token="not-this-one"))  # noqa: S106
+    run = run_inside(settings(impact, auth_token="not-this-one"))  # noqa: S106
     assert run.exit_code == 1
     assert "Settings > Technical > API" in run.stderr
     assert "not-this-one" not in run.stderr
@@ -140,7 +142,7 @@ def test_a_wrong_token_says_where_to_find_the_right_one(sandbox: SandboxFactory)
 
 def test_a_start_beyond_the_apis_reach_is_one_warning(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    run = run_tap(
+    run = run_inside(
         settings(impact, start_date="2019-01-01"), catalog=catalog("actions", "action_updates")
     )
     assert run.exit_code == 0
@@ -151,7 +153,7 @@ def test_a_start_beyond_the_apis_reach_is_one_warning(sandbox: SandboxFactory) -
 
 def test_labels_tell_the_rows_of_connections_apart(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    run = run_tap(
+    run = run_inside(
         settings(impact, label="blog", currency="EUR"), catalog=catalog("actions", "campaigns")
     )
     records = run.records("actions") + run.records("campaigns")
@@ -162,15 +164,15 @@ def test_labels_tell_the_rows_of_connections_apart(sandbox: SandboxFactory) -> N
 
 def test_only_the_campaigns_asked_for_are_loaded(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    first = run_tap(settings(impact, campaign_ids=["2001"]), catalog=catalog("actions"))
+    first = run_inside(settings(impact, campaign_ids=["2001"]), catalog=catalog("actions"))
     assert {row["campaign_id"] for row in first.records("actions")} == {"2001"}
-    both = run_tap(
+    both = run_inside(
         settings(impact, campaign_ids=["2001", "2044"]),
         catalog=catalog("actions"),
         state=first.state,
     )
     assert {row["campaign_id"] for row in both.records("actions")} == {"2001", "2044"}
-    again = run_tap(
+    again = run_inside(
         settings(impact, campaign_ids=["2044"]), catalog=catalog("actions"), state=both.state
     )
     assert not again.records("actions")
@@ -178,14 +180,14 @@ def test_only_the_campaigns_asked_for_are_loaded(sandbox: SandboxFactory) -> Non
 
 def test_nothing_found_says_what_was_asked_and_why_it_may_be(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    run = run_tap(settings(impact, campaign_ids=["999"]), catalog=catalog("actions"))
+    run = run_inside(settings(impact, campaign_ids=["999"]), catalog=catalog("actions"))
     assert run.exit_code == 0
     assert "nothing found from 2026-06-01T00:00:00Z to 2026-06-30T06:10:00Z" in run.stderr
 
 
 def test_a_bookmark_that_cannot_be_read_is_one_message(sandbox: SandboxFactory) -> None:
     state = {"bookmarks": {"actions": {"replication_key_value": "last week"}}}
-    run = run_tap(settings(sandbox()), catalog=catalog("actions"), state=state)
+    run = run_inside(settings(sandbox()), catalog=catalog("actions"), state=state)
     assert run.exit_code == 1
     assert "bookmark of actions" in run.stderr
     assert "Traceback" not in run.stderr

@@ -17,7 +17,8 @@ from impact_sandbox import faults
 from impact_sandbox.files import click_file
 from impact_sandbox.switches import SCOPES
 
-from tests.runs import COMMAND, Run, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import COMMAND, Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,9 @@ def settings(impact: Sandbox, **others: Any) -> dict[str, Any]:
 
 
 def load(impact: Sandbox, state: dict[str, Any] | None = None, *streams: str, **others: Any) -> Run:
-    run = run_tap(settings(impact, **others), catalog=catalog(*(streams or STREAMS)), state=state)
+    run = run_inside(
+        settings(impact, **others), catalog=catalog(*(streams or STREAMS)), state=state
+    )
     assert run.exit_code == 0, run.stderr
     return run
 
@@ -120,13 +123,11 @@ def wanted(impact: Sandbox) -> set[date]:
     return {START + timedelta(days=number) for number in range((yesterday - START).days + 1)}
 
 
-def test_twelve_mornings_with_forty_days_of_history(
-    impact: Sandbox, warehouse: Warehouse, tmp_path: Path
-) -> None:
+def test_twelve_mornings_with_forty_days_of_history(impact: Sandbox, warehouse: Warehouse) -> None:
     state = None
     for morning in range(1, 13):
         run = load(impact, state)
-        warehouse.load(run.stdout, tmp_path)
+        warehouse.load(run.stdout)
         held = check(impact, warehouse)
         assert max(held) == impact.at.date() - timedelta(days=1)
         assert len(held) == min(10 * morning, len(wanted(impact)))
@@ -162,7 +163,7 @@ def test_twelve_mornings_on_which_much_goes_wrong(
             assert not killed.records("clicks")
             state = killed.state
         run = load(impact, state, export_wait_seconds=1 if morning == 2 else 60)
-        warehouse.load(run.stdout, tmp_path)
+        warehouse.load(run.stdout)
         before, held = held, check(impact, warehouse)
         yesterday = impact.at.date() - timedelta(days=1)
         if morning in {2, 4}:
@@ -297,7 +298,7 @@ def test_a_quota_that_others_used_up_ends_the_run_well(impact: Sandbox) -> None:
 
 def test_a_request_without_an_answer_ends_the_run_with_its_state_safe(impact: Sandbox) -> None:
     impact.spoil([faults.reset(processed=True).at("ClickExport", after=2)])
-    run = run_tap(settings(impact), catalog=catalog(*STREAMS))
+    run = run_inside(settings(impact), catalog=catalog(*STREAMS))
     assert run.exit_code == 1
     assert "Clicks of 2026-02-26: impact.com gave no answer" in run.stderr
     assert "Traceback" not in run.stderr
@@ -314,7 +315,7 @@ def test_a_request_without_an_answer_ends_the_run_with_its_state_safe(impact: Sa
 )
 def test_a_missing_scope_is_named(impact: Sandbox, scope: str, tick: str) -> None:
     impact.switch(scopes=SCOPES - {scope})
-    run = run_tap(settings(impact), catalog=catalog("account", "clicks", "daily_clicks"))
+    run = run_inside(settings(impact), catalog=catalog("account", "clicks", "daily_clicks"))
     assert run.exit_code == 1
     assert f"Tick the scope {tick}" in run.stderr
     assert "clicks and daily_clicks" in run.stderr
@@ -325,10 +326,10 @@ def test_the_default_history_begins_thirty_days_before_the_first_run(impact: San
     impact.switch(daily_click_exports=40)
     plain = settings(impact, click_exports_per_day=40)
     del plain["click_start_date"]
-    first = run_tap(plain, catalog=catalog("daily_clicks"))
+    first = run_inside(plain, catalog=catalog("daily_clicks"))
     impact.advance(86_400)
     plain["end_date"] = impact.at.isoformat()
-    second = run_tap(plain, catalog=catalog("daily_clicks"), state=first.state)
+    second = run_inside(plain, catalog=catalog("daily_clicks"), state=first.state)
     held = [run.state["bookmarks"]["daily_clicks"] for run in (first, second)]
     assert [each["history_since"] for each in held] == ["2026-01-30"] * 2
     assert [each["replication_key_value"] for each in held] == ["2026-02-28", "2026-03-01"]
@@ -338,9 +339,9 @@ def test_a_day_is_not_asked_for_before_it_is_over_everywhere(impact: Sandbox) ->
     impact.set_time(FIRST_MORNING.replace(hour=13))
     plain = settings(impact, click_exports_per_day=1)
     del plain["timezone"]
-    run_tap(plain, catalog=catalog("clicks"))
+    run_inside(plain, catalog=catalog("clicks"))
     impact.set_time(FIRST_MORNING.replace(hour=14))
-    run_tap(plain | {"end_date": impact.at.isoformat()}, catalog=catalog("clicks"))
+    run_inside(plain | {"end_date": impact.at.isoformat()}, catalog=catalog("clicks"))
     days = [request.query["Date"] for request in impact.requests if "Date" in request.query]
     assert days == ["2026-02-27", "2026-02-28"]
 
@@ -359,7 +360,7 @@ def test_a_state_that_cannot_be_read_is_said_so(impact: Sandbox, bookmark: dict[
     plain = settings(impact)
     del plain["click_start_date"]
     state = {"bookmarks": {"click_exports": bookmark}}
-    run = run_tap(plain, catalog=catalog(*STREAMS), state=state)
+    run = run_inside(plain, catalog=catalog(*STREAMS), state=state)
     assert run.exit_code == 1
     assert "State: " in run.stderr
     assert "Traceback" not in run.stderr
@@ -391,7 +392,7 @@ def peak_memory(config: dict[str, Any], folder: Path) -> float:
 
 def test_a_row_that_cannot_be_read_leaves_its_day_open_and_no_other(impact: Sandbox) -> None:
     impact.spoil([faults.status(200, b'{"Clicks":[{"Id":"1","EventDate":"soon"}]}').at("files")])
-    spoiled = run_tap(settings(impact), catalog=catalog(*STREAMS))
+    spoiled = run_inside(settings(impact), catalog=catalog(*STREAMS))
     assert spoiled.exit_code == 1
     yesterday = max(job.day for job in impact.jobs.all).isoformat()
     assert (

@@ -72,6 +72,23 @@ def test_stays_up_keeps_its_data_and_starts_twice(port: int, data_dir: Path) -> 
     assert kept == [(1,)]
 
 
+def test_without_its_extra_it_says_what_to_install() -> None:
+    code = (
+        "import importlib.util as u; u.find_spec = lambda name: None\n"
+        "from impact_sandbox.database import cli; cli()"
+    )
+    for options, answer in (
+        (["show"], "Error: The database is not installed. Install it: "),
+        (["--version"], ""),
+        (["show", "--help"], ""),
+    ):
+        said = subprocess.run(
+            [sys.executable, "-c", code, *options], capture_output=True, text=True, check=False
+        )
+        assert (said.returncode, said.stderr.count("\n")) == ((1, 1) if answer else (0, 0))
+        assert said.stderr.startswith(answer)
+
+
 def test_lets_nobody_in_who_could_run_programs(port: int, data_dir: Path) -> None:
     invoke("start", port, data_dir)
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):

@@ -148,6 +148,30 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
         assert read(b"\xef\xbb\xbf" + content.encode())[0]["AdId"] == "7"
 
 
+@pytest.mark.parametrize("shape", ["list", "lines", "CSV"])
+def test_text_that_no_table_takes_is_replaced_and_said_once(
+    shape: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows_of_file = [ROW | {"AdName": "a\0b"}, ROW, ROW | {"AdName": "\0"}]
+    match shape:
+        case "list":
+            content = json.dumps({"Clicks": rows_of_file})
+        case "lines":
+            content = "\n".join(map(json.dumps, rows_of_file))
+        case _:
+            content = "Id,EventDate,AdName\na,b,a\0b\na,b,\na,b,\0\n"
+    found = [row.get("AdName") or None for row in read(content)]
+    assert found == ["a\ufffdb", None, "\ufffd"]
+    assert caplog.text.count("An export's file holds U+0000 (now U+FFFD).") == 1
+
+
+@pytest.mark.parametrize("odd", [r"\ud800", "\x01"])
+def test_an_odd_character_costs_no_row(odd: str) -> None:
+    (first, second) = read('[{"EventDate":"x","AdName":"a' + odd + '"},{"EventDate":"y"}]')
+    assert first["AdName"] in {"a\ufffd", "a\x01"}
+    assert second == {"EventDate": "y"}
+
+
 def test_nothing_of_a_nested_part_is_dropped() -> None:
     nested = {"PartnerRelated": [{"SubId1": "a"}, {"SubId1": "b"}], "BrandRelated": ["odd"]}
     assert read(json.dumps([ROW | nested])) == [
@@ -172,9 +196,9 @@ def test_a_row_that_cannot_be_decoded_costs_linear_time(bad: str) -> None:
     row = json.dumps(ROW | {"BrandRelated": [{"Keyword": "a"}, {"Keyword": "b"}]})
     looked_at = []
 
-    def counted(content: bytes) -> Any:
+    def counted(content: bytes, report: Any = None) -> Any:
         looked_at.append(len(content))
-        return decode(content)
+        return decode(content, report)
 
     with (
         patch.object(export_files, "BLOCK", 1 << 12),

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from impact_sandbox.faults import Fault
 from impact_sandbox.switches import Switches
 
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder, to_json
-from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableField
+from tap_impact.records.fields import (
+    ADDITIONAL_FIELDS,
+    Field,
+    RecordMap,
+    UnreadableField,
+    UnreadableValue,
+    read_instant,
+)
 from tap_impact.streams.account import ACCOUNT
 from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
 from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.tap import TapImpact
-from tests.runs import Run, catalog, discovered, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, all_streams, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from impact_sandbox.server import Sandbox
 
-    from tap_impact.records.fields import Field, RecordMap
     from tests.conftest import SandboxFactory
 
-STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
 RECORD_MAPS = [ACCOUNT.record_map, ACTIONS.record_map, ACTION_UPDATES.record_map]
 RECORD_MAPS += [CAMPAIGNS.record_map]
 LASTING = ('{"type":"RECORD"', '{"type":"STATE"', '{"type":"ACTIVATE_VERSION"')
@@ -53,10 +60,12 @@ VALUES = st.one_of(
     st.text(max_size=8),
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str),
     st.datetimes(timezones=st.timezones()).map(lambda d: d.replace(microsecond=0).isoformat()),
+    st.sampled_from(["0000-00-00", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-08:00"]),
     st.sampled_from([1, True, False, 0, Decimal("1.0"), Decimal("1.00"), Decimal("0E-7")]),
     st.lists(st.text(max_size=3), max_size=2),
     st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
 )
+KEYS = st.one_of(*[st.text("ab1", min_size=1, max_size=2)] * 9, VALUES)
 CONSTANTS = {"connection_label": "Étage", "connection_currency": None}
 
 
@@ -65,37 +74,99 @@ def tables(draw: st.DrawFn) -> tuple[RecordMap, list[dict[str, Any]]]:
     """Rows of one map: most fields fit their kind, some hold anything, some are not known."""
     record_map = draw(st.sampled_from(RECORD_MAPS))
     names = [*record_map.sources, "NewField"]
+    keys = [field.source for field in record_map.keys]
     row = st.fixed_dictionaries(
-        {field.source: st.text("ab1", min_size=1, max_size=2) for field in record_map.keys},
-        optional={name: VALUES for name in names if name not in {"Id", "CampaignId"}},
+        dict.fromkeys(keys, KEYS),
+        optional={name: VALUES for name in names if name not in keys},
     )
     return record_map, draw(st.lists(row, min_size=1, max_size=4))
 
 
-def plain_lines(record_map: RecordMap, rows: list[dict[str, Any]]) -> list[bytes] | None:
-    try:
-        return [to_json(record_map.record(row) | CONSTANTS) for row in rows]
-    except UnreadableField:
-        return None
+def anomalies_of(record_map: RecordMap) -> Anomalies:
+    """Of a stream that is dated by the first moment that its rows hold."""
+    instants = [field.source for field in record_map.fields if field.read is read_instant]
+    return Anomalies(dated_by=instants[0] if instants else None)
 
 
-def fast_lines(record_map: RecordMap, rows: Any) -> list[bytes] | None:
+def plain_lines(
+    record_map: RecordMap, rows: list[dict[str, Any]]
+) -> tuple[list[bytes], dict[str, Any]]:
+    anomalies = anomalies_of(record_map)
+    lines = []
+    for row in rows:
+        with suppress(UnreadableField):
+            lines.append(to_json(record_map.record(row, anomalies) | CONSTANTS))
+    return lines, described(anomalies)
+
+
+def fast_lines(record_map: RecordMap, rows: Any) -> tuple[list[bytes], dict[str, Any]]:
+    anomalies = anomalies_of(record_map)
     names = [field.name for field in record_map.fields]
     encoder = RecordEncoder(
-        record_map, [*names, ADDITIONAL_FIELDS, *CONSTANTS], CONSTANTS, record_map.additional
+        record_map, [*names, ADDITIONAL_FIELDS, *CONSTANTS], CONSTANTS, anomalies
     )
-    try:
-        return encoder.encode(rows).splitlines()
-    except (ValueError, TypeError, ArithmeticError):
-        return None
+    lines = encoder.encode(rows)
+    assert lines.size == lines.json.count(b"\n")
+    return lines.json.splitlines(), described(anomalies)
 
 
+def described(anomalies: Anomalies) -> dict[str, Any]:
+    return vars(anomalies) | {"fails_run": anomalies.fails_run}
+
+
+@settings(max_examples=300)
 @given(tables())
-def test_columns_make_what_records_make_or_leave_it_to_them(
+@example((ACTIONS.record_map, [{"Id": "1", "Payout": 0, "CampaignName": 0, "Oid": False}]))
+@example((ACTIONS.record_map, [{"Id": "1", "Payout": Decimal("0.0"), "CampaignName": {}}]))
+@example((ACTIONS.record_map, [{"Id": {}}, {"Id": "1", "EventDate": "soon"}, {"Id": "2"}]))
+@example((ACTIONS.record_map, [{"Id": "1", "LockingDate": "soon", "EventDate": ""}] * 2))
+def test_both_paths_write_the_same_and_find_the_same_anomalies(
     table: tuple[RecordMap, list[dict[str, Any]]],
 ) -> None:
     record_map, rows = table
-    assert fast_lines(record_map, rows) in (plain_lines(record_map, rows), None)
+    assert fast_lines(record_map, rows) == plain_lines(record_map, rows)
+
+
+@pytest.mark.parametrize("repeated", [1, 300])
+def test_many_rows_of_which_one_is_odd(repeated: int) -> None:
+    # Enough to be read column by column, at once, and to differ from each other.
+    rows: list[dict[str, Any]] = [
+        {
+            "Id": f"{number}",
+            "Payout": f"{number}.00",
+            "EventDate": f"2026-06-{number % 28 + 1:02}T{number % 24:02}:00:00-07:00",
+        }
+        for number in range(repeated)
+    ]
+    odd = {"Id": "odd", "Payout": 0, "EventDate": "2026-06-30T00:00:00-07:00", "Oid": False}
+    worse = {"Id": "worse", "Payout": "free", "EventDate": "2026-06-30T00:00:00-07:00"}
+    none = {"Id": "none", "EventDate": "9999-12-31T23:59:59-08:00"}
+    for row in (odd, worse, none):
+        rows.insert(len(rows) // 2, row)
+    lines, found = fast_lines(ACTIONS.record_map, rows)
+    assert (lines, found) == plain_lines(ACTIONS.record_map, rows)
+    assert len(lines) == repeated + 2
+    assert found["rows_not_placed"] == 1
+    records = {(record := msgspec.json.decode(line))["id"]: record for line in lines}
+    assert (records["odd"]["payout"], records["odd"]["oid"]) == (0, "false")
+    assert records["worse"][ADDITIONAL_FIELDS] == {"Payout": "free"}
+
+
+@pytest.mark.parametrize("many", [1, 60])
+def test_an_error_of_the_program_is_no_unreadable_value(many: int) -> None:
+    def broken(value: object) -> Any:
+        return value.nothing  # type: ignore[attr-defined]
+
+    schema = {"type": ["string", "null"]}
+    for kind in (Field("A", "a", schema, broken), Field("A", "a", schema, str, broken)):
+        record_map = RecordMap(kind, Field("B", "b", schema, str))
+        rows = [{"A": f"{number}", "B": ""} for number in range(many)]
+        if kind.read is broken or many > 1:
+            with pytest.raises(AttributeError):
+                RecordEncoder(record_map, ["a"], {}, Anomalies()).encode(rows)
+        if kind.read is broken:
+            with pytest.raises(AttributeError):
+                record_map.record(rows[0], Anomalies())
 
 
 TEXTS = st.one_of(
@@ -116,11 +187,10 @@ TEXTS = st.one_of(
 @pytest.mark.parametrize("order", [[1, True, Decimal("1.00")], [True, Decimal("1.00"), 1]])
 def test_values_that_are_equal_to_python_stay_what_they_are(order: list[Any]) -> None:
     rows = [{"Id": "1", "SubId1": value, "Payout": "1"} for value in order]
-    encoder = RecordEncoder(
-        ACTIONS.record_map, ["sub_id1"], {}, additional=ACTIONS.record_map.additional
-    )
-    read = [msgspec.json.decode(line)["sub_id1"] for line in encoder.encode(rows).splitlines()]
-    assert read == [str(value) for value in order]
+    encoder = RecordEncoder(ACTIONS.record_map, ["sub_id1"], {}, Anomalies())
+    lines = encoder.encode(rows).json.splitlines()
+    read = [msgspec.json.decode(line)["sub_id1"] for line in lines]
+    assert read == [{int: "1", bool: "true", Decimal: "1.00"}[type(value)] for value in order]
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda field: field.read.__name__)
@@ -132,7 +202,7 @@ def test_many_texts_are_read_as_one_by_one_or_not_at_all(
     assert kind.read_texts
     try:
         many = kind.read_texts(values)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except UnreadableValue:
         return
     assert to_json(many) == to_json([kind.read(value) for value in values])
 
@@ -170,7 +240,7 @@ def run(
         if path == "nested selection":
             within = ["properties", ADDITIONAL_FIELDS, "properties", "Nothing"]
             stream["metadata"].append({"breadcrumb": within, "metadata": {"selected": False}})
-    return run_tap(config, catalog=found)
+    return run_inside(config, catalog=found)
 
 
 def lines(done: Run, *kinds: str) -> list[str]:
@@ -195,7 +265,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
                 hourly_detail=10**6,
                 hourly_other=10**6,
             ),
-            *STREAMS,
+            *all_streams(),
             path=each,
             method=method,
             action_items_per_run=200,
@@ -206,7 +276,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
     assert fast.exit_code == 0, fast.stderr
     kinds = LASTING if path == "nested selection" else ('{"type":',)
     assert lines(fast, *kinds) == lines(slow, *kinds)
-    assert all(fast.records(stream) for stream in STREAMS)
+    assert all(fast.records(stream) for stream in all_streams())
     for stream in ("actions", "action_updates", "clicks"):
         assert len(fast.records(stream)) > 1000
         assert looks_at_the_clock(fast, stream) < 50

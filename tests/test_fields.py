@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_impact.records import fields
+from tap_impact.records.anomalies import Anomalies, Role, UnreadableValues
 from tap_impact.records.fields import RecordMap, UnreadableField
 
 ROW = RecordMap(
@@ -93,6 +94,29 @@ def test_instants_are_utc_and_days_are_the_accounts_own(instant: datetime, hours
     assert datetime.fromisoformat(str(made["event_date"])).tzinfo == UTC
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected", "day"),
+    [
+        ("9999-12-31T00:00:00-08:00", "9999-12-31T08:00:00Z", "9999-12-31"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "9999-12-31"),
+        ("9999-12-31T23:59:59-08:00", None, "9999-12-31"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01"),
+        ("0001-01-01T00:00:00+02:00", None, "0001-01-01"),
+        ("9999-12-31", None, None),
+        ("0000-00-00", None, None),
+        ("0000-00-00T00:00:00-08:00", None, None),
+        ("2026-06-30T00:00:00+99:00", None, None),
+        ("2026-02-30T00:00:00-08:00", None, None),
+    ],
+)
+def test_the_ends_of_time_are_exact_or_kept_as_sent(
+    sent: str, expected: str | None, day: str | None
+) -> None:
+    made = ROW.record({"Id": "1", "EventDate": sent}, Anomalies())
+    assert (made["event_date"], made["event_day"]) == (expected, day)
+    assert made["additional_fields"] == (None if expected else {"EventDate": sent})
+
+
 @pytest.mark.parametrize("sent", ["2026-06-30T06:10:00", "06/30/2026", "soon", 5])
 def test_an_instant_without_its_offset_is_refused(sent: object) -> None:
     with pytest.raises(UnreadableField, match="EventDate"):
@@ -119,6 +143,85 @@ def test_lists_whatever_became_of_their_shape(sent: object) -> None:
 
 def test_a_lone_item_is_a_list() -> None:
     assert record(ShippingRegions="US")["shipping_regions"] == ["US"]
+
+
+ANOMALOUS = RecordMap(
+    fields.key("Id", "."),
+    fields.money("Payout", "."),
+    fields.decimal("Quantity", "."),
+    fields.instant("EventDate", "."),
+    fields.day("event_day", "EventDate", "."),
+    fields.instant("LockingDate", "."),
+    fields.text("State", "."),
+)
+
+
+@pytest.mark.parametrize("zero", [0, Decimal("0.0"), False])
+def test_what_json_has_in_place_of_text_is_a_value(*, zero: object) -> None:
+    written = {"Id": zero, "DeviceFamily": zero, "SubId1": zero}
+    assert {record(**written)[name] for name in ("id", "device_family", "sub_id1")} == {
+        str(zero).lower()
+    }
+
+
+@pytest.mark.parametrize("sent", [{}, [], {"a": 1}, ["x"]])
+def test_what_is_no_scalar_is_kept_as_sent(sent: object) -> None:
+    made = ROW.record({"Id": "1", "DeviceFamily": sent, "SubId1": sent}, Anomalies())
+    assert (made["device_family"], made["sub_id1"]) == (None, None)
+    assert made["additional_fields"] == {"DeviceFamily": sent, "SubId1": sent}
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "role"),
+    [
+        ("Payout", "free", Role.MONEY),
+        ("Quantity", "two", Role.OTHER),
+        ("LockingDate", "0000-00-00", Role.OTHER),
+        ("State", ["PENDING"], Role.OTHER),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_kept_and_counted(
+    field: str, sent: object, role: Role
+) -> None:
+    anomalies = Anomalies(dated_by="EventDate")
+    made = [ANOMALOUS.record({"Id": f"{row}", field: sent}, anomalies) for row in range(3)]
+    assert [each["additional_fields"] for each in made] == [{field: sent}] * 3
+    assert {each[fields.snake_case(field)] for each in made} == {None}
+    assert anomalies.unreadable == {field: UnreadableValues(field, role, "0", 3)}
+    assert anomalies.rows_not_placed == 0
+    assert anomalies.fails_run is (role is Role.MONEY)
+    assert not anomalies.unknown_fields
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "role", "row_id"),
+    [
+        ({"Id": ""}, "Id", Role.KEY, ""),
+        ({"Id": {"of": "none"}}, "Id", Role.KEY, "?"),
+        ({"Id": "1", "EventDate": "yesterday"}, "EventDate", Role.DATE, "1"),
+    ],
+)
+def test_a_row_that_cannot_be_placed_is_counted_and_left_out(
+    row: dict[str, object], field: str, role: Role, row_id: str
+) -> None:
+    anomalies = Anomalies(dated_by="EventDate")
+    with pytest.raises(UnreadableField, match=field):
+        ANOMALOUS.record(row, anomalies)
+    assert anomalies.rows_not_placed == 1
+    assert anomalies.fails_run
+    assert anomalies.unreadable == {field: UnreadableValues(field, role, row_id, 1)}
+
+
+def test_what_stands_in_place_of_an_id_is_not_shown_at_length() -> None:
+    anomalies = Anomalies()
+    ANOMALOUS.record({"Id": "x" * 1000, "Payout": "free"}, anomalies)
+    assert len(anomalies.unreadable["Payout"].first_row) <= 80
+
+
+def test_fields_that_the_schema_does_not_know_are_named() -> None:
+    anomalies = Anomalies()
+    ANOMALOUS.record({"Id": "1", "New": 1, "Payout": "free", "NewBlank": ""}, anomalies)
+    assert anomalies.unknown_fields == {"New"}
 
 
 @given(st.dictionaries(st.text(min_size=1).map(lambda name: f"New{name}"), st.integers()))

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
-from tests.runs import COMMAND, Run, catalog, run_tap
+from tap_impact.inspect.cli import cli
+from tap_impact.tap import TapImpact
+from tests.inside import run_inside
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import click
     from impact_sandbox.server import Sandbox
 
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 3, 2, 16, 10, tzinfo=UTC)
 START = "2026-02-25T00:00:00Z"
-INSPECT = COMMAND.with_name("tap-impact-inspect")
 
 
 def world() -> World:
@@ -36,15 +38,18 @@ def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
     return sandbox.settings() | times | {"label": "shop", "click_exports_per_day": 2} | others
 
 
-def inspect(config: dict[str, Any], *args: str) -> Run:
+def inspect(config: dict[str, Any], *args: str, command: click.Command = cli) -> Run:
     """Run the command with its settings in the environment."""
     variables = {f"TAP_IMPACT_{name.upper()}": str(value) for name, value in config.items()}
-    done = subprocess.run(
-        [INSPECT, *args], capture_output=True, text=True, check=False, env=os.environ | variables
-    )
-    assert "Traceback" not in done.stderr
-    assert config["auth_token"] not in done.stdout + done.stderr
-    return Run(done.stdout, done.stderr, done.returncode)
+    done = CliRunner().invoke(command, args, env=variables)
+    assert isinstance(done.exception, SystemExit | None)
+    assert config["auth_token"] not in done.output
+    return Run(done.stdout, done.stderr, done.exit_code)
+
+
+def by_tap(config: dict[str, Any]) -> Run:
+    """Run `tap-impact --test`."""
+    return inspect(config, "--config=ENV", "--test", command=TapImpact.cli)
 
 
 def printed(run: Run) -> list[dict[str, Any]]:
@@ -107,7 +112,7 @@ def test_access_tells_each_scope_and_spends_no_export(
 ) -> None:
     running = sandbox(world=world(), at=NOW, scopes=SCOPES - missing)
     config = settings(running)
-    run = run_tap(config, "--test") if by_test else inspect(config, "access")
+    run = by_tap(config) if by_test else inspect(config, "access")
     assert verdicts(run.stdout) == GRANTED | otherwise
     assert run.exit_code == exit_code, run.stderr
     assert ("It lacks Clicks > Retrieve click" in run.stdout) == (missing == CLICKS)
@@ -118,7 +123,7 @@ def test_access_tells_each_scope_and_spends_no_export(
 
 def test_an_export_that_was_made_shows_that_the_token_may(sandbox: SandboxFactory) -> None:
     running = sandbox(world=world(), at=NOW)
-    assert run_tap(settings(running), catalog=catalog("click_exports", "clicks")).exit_code == 0
+    assert run_inside(settings(running), catalog=catalog("click_exports", "clicks")).exit_code == 0
     run = inspect(settings(running), "access")
     assert verdicts(run.stdout)[EXPORT] == "has"
     assert "it made an export on 2026-03-02" in run.stdout
@@ -128,7 +133,7 @@ def test_an_export_that_was_made_shows_that_the_token_may(sandbox: SandboxFactor
 def test_a_wrong_token_is_one_message(sandbox: SandboxFactory, *, by_test: bool) -> None:
     running = sandbox(world=world(), at=NOW)
     config = settings(running, auth_token="mistyped")  # noqa: S106
-    run = run_tap(config, "--test") if by_test else inspect(config, "access")
+    run = by_tap(config) if by_test else inspect(config, "access")
     assert run.exit_code == 1
     assert "the account SID or the auth token is wrong" in run.stderr
     assert "Traceback" not in run.stderr
@@ -154,7 +159,7 @@ def test_bad_settings_are_one_message(sandbox: SandboxFactory) -> None:
 def test_each_look_up_prints_what_the_stream_emits(sandbox: SandboxFactory) -> None:
     running = sandbox(world=world(), at=NOW, several_clicks="list")
     config = settings(running)
-    run = run_tap(config, catalog=catalog("actions", "action_items", "action_updates", "clicks"))
+    run = run_inside(config, catalog=catalog("actions", "action_items", "action_updates", "clicks"))
     assert run.exit_code == 0, run.stderr
     items: dict[str, list[dict[str, Any]]] = {}
     for record in run.records("action_items"):
@@ -200,7 +205,7 @@ def test_raw_prints_what_impact_com_sends(sandbox: SandboxFactory) -> None:
 def test_a_job_is_typed(sandbox: SandboxFactory) -> None:
     running = sandbox(world=world(), at=NOW)
     config = settings(running)
-    run = run_tap(config, catalog=catalog("click_exports"))
+    run = run_inside(config, catalog=catalog("click_exports"))
     export = run.records("click_exports")[0]
     (job,) = printed(inspect(config, "job", export["job_id"]))
     assert job["id"] == export["job_id"]
@@ -228,7 +233,7 @@ def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: 
     first = inspect(config, "estimate").stdout
     assert len(running.requests) == 1
     running.requests.clear()
-    run = run_tap(config, catalog=catalog("actions", "action_updates", "action_items"))
+    run = run_inside(config, catalog=catalog("actions", "action_updates", "action_items"))
     for stream, path in (("actions", "/Actions"), ("action_updates", "/ActionUpdates")):
         sent = sum(request.path.endswith(path) for request in running.requests)
         sent -= 3 if stream == "actions" else 0  # lists for the items

@@ -11,7 +11,8 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
-from tests.runs import Run, catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ def load(
     streams: tuple[str, ...] = ("actions",),
 ) -> Run:
     config = {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
-    return run_tap(sandbox.settings() | config, state=state, catalog=catalog(*streams))
+    return run_inside(sandbox.settings() | config, state=state, catalog=catalog(*streams))
 
 
 def ids(rows: Iterable[dict[str, Any]]) -> set[str]:

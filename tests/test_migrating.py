@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from impact_sandbox.world import World
 
 from tests.conftest import ROOT
-from tests.runs import catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import catalog
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from impact_sandbox.server import Sandbox
 
     from tests.conftest import SandboxFactory, Warehouse
@@ -104,7 +103,7 @@ def truth(impact: Sandbox) -> dict[str, list[Any]]:
 
 
 def test_an_old_table_is_put_right_without_loading_it_anew(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
     world = World(
         seed="old",
@@ -118,8 +117,8 @@ def test_an_old_table_is_put_right_without_loading_it_anew(
     config = impact.settings() | {"end_date": NOW.isoformat(), "label": "acme"}
     selected = catalog("actions")
 
-    today = run_tap(config | {"start_date": NOW.date().isoformat()}, catalog=selected)
-    warehouse.load(today.stdout, tmp_path)
+    today = run_inside(config | {"start_date": NOW.date().isoformat()}, catalog=selected)
+    warehouse.load(today.stdout)
 
     def in_place(statement: str) -> str:
         return statement.replace("impact.", f"{warehouse.schema}.")
@@ -132,8 +131,8 @@ def test_an_old_table_is_put_right_without_loading_it_anew(
     state = json.loads(BOOKMARK)
     state["bookmarks"]["actions"]["replication_key_value"] = f"{since.isoformat()}Z"
     impact.requests.clear()
-    run = run_tap(config, catalog=selected, state=state)
-    warehouse.load(run.stdout, tmp_path)
+    run = run_inside(config, catalog=selected, state=state)
+    warehouse.load(run.stdout)
 
     assert held(warehouse) == truth(impact)
     assert len(impact.requests) <= 10
@@ -145,7 +144,7 @@ def test_an_old_table_is_put_right_without_loading_it_anew(
 def test_the_bookmark_of_the_guide_reads_no_history(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=NOW)
     config = impact.settings() | {"end_date": NOW.isoformat()}
-    run = run_tap(config, catalog=catalog("actions"), state=json.loads(BOOKMARK))
+    run = run_inside(config, catalog=catalog("actions"), state=json.loads(BOOKMARK))
     assert "history" not in run.stderr
     assert not [request for request in impact.requests if "ActionDateStart" in request.query]
     assert run.state["bookmarks"]["actions"]["replication_key_value"] == "2026-06-30T06:10:00Z"

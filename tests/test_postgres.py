@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tests.runs import catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import catalog
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import SandboxFactory, Warehouse
 
 STREAMS = ("account", "action_updates", "actions", "campaigns")
@@ -17,7 +16,7 @@ BY_STATE = "SELECT state, count(*), sum(payout) FROM actions GROUP BY state"
 
 
 def test_the_tables_equal_the_truth_to_the_cent_and_a_second_run_changes_no_count(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
     impact = sandbox()
     config = impact.settings() | {"start_date": "2026-01-01", "end_date": impact.at.isoformat()}
@@ -26,19 +25,19 @@ def test_the_tables_equal_the_truth_to_the_cent_and_a_second_run_changes_no_coun
     }
     state = None
     for _ in range(2):
-        run = run_tap(config, catalog=catalog(*STREAMS), state=state)
-        warehouse.load(run.stdout, tmp_path)
+        run = run_inside(config, catalog=catalog(*STREAMS), state=state)
+        warehouse.load(run.stdout)
         assert {row[0]: row[1:] for row in warehouse.query(BY_STATE)} == truth
         state = run.state
     assert sum(payout for _, payout in truth.values()) > Decimal(0)
 
 
 def test_types_are_those_that_a_person_can_calculate_with(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
     impact = sandbox()
     config = impact.settings() | {"start_date": "2026-06-01", "end_date": impact.at.isoformat()}
-    warehouse.load(run_tap(config, catalog=catalog(*STREAMS)).stdout, tmp_path)
+    warehouse.load(run_inside(config, catalog=catalog(*STREAMS)).stdout)
     types = dict(
         warehouse.query(
             "SELECT table_name || '.' || column_name, data_type FROM information_schema.columns "
@@ -59,14 +58,14 @@ def test_types_are_those_that_a_person_can_calculate_with(
 
 
 def test_an_action_that_changes_is_updated_where_it_stands(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
     impact = sandbox()
     state = None
     for _ in range(3):
         config = impact.settings() | {"start_date": "2026-05-01", "end_date": impact.at.isoformat()}
-        run = run_tap(config, catalog=catalog("actions"), state=state)
-        warehouse.load(run.stdout, tmp_path)
+        run = run_inside(config, catalog=catalog("actions"), state=state)
+        warehouse.load(run.stdout)
         state = run.state
         held = dict(
             warehouse.query("SELECT id, payout FROM actions WHERE event_date >= '2026-05-01'")

@@ -87,7 +87,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
             "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
             "TARGET_POSTGRES_PORT": str(port),
             "TAP_IMPACT_SANDBOX_START_DATE": START,
-            "TAP_IMPACT_SANDBOX_END_DATE": NOW,
+            "IMPACT_SANDBOX_AT": NOW,
         },
     )
     yield clone

@@ -17,7 +17,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PARTS = "sandbox", "report"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_distributions_have_one_version() -> None:
+    parts = [tomllib.loads((ROOT / part / "pyproject.toml").read_text()) for part in PARTS]
+    assert {part["project"]["version"] for part in parts} == {PROJECT["version"]}
+
+
+def test_the_tap_brings_nothing_for_demos() -> None:
+    assert [*PROJECT["scripts"]] == ["tap-impact", "tap-impact-inspect"]
+    assert not [need for need in PROJECT["dependencies"] if re.match("impact|psycopg|tap-", need)]
+
+
+@pytest.mark.parametrize(
+    ("part", "others"),
+    [
+        (".", ["impact_sandbox", "tap_impact_report"]),
+        ("sandbox", ["tap_impact", "tap_impact_report"]),
+        ("report", ["tap_impact", "impact_sandbox"]),
+    ],
+)
+def test_no_distribution_imports_another(part: str, others: list[str]) -> None:
+    (package,) = tomllib.loads((ROOT / part / "pyproject.toml").read_text())["tool"]["hatch"][
+        "build"
+    ]["targets"]["wheel"]["packages"]
+    files = [*(ROOT / part / package).rglob("*.py")]
+    assert files
+    imports = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(others)})\b", re.MULTILINE)
+    assert [file for file in files if imports.search(file.read_text())] == []
 
 
 def test_the_version_is_that_of_the_project() -> None:

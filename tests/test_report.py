@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from impact_sandbox import database
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
+from tap_impact_report import command
 from typing_extensions import override
 
-from tap_impact.report import command
-from tests.runs import catalog, run_tap
+from tests.inside import run_inside
+from tests.runs import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory, Warehouse
@@ -36,7 +38,6 @@ def draw(warehouse: Warehouse, output: Path, *, schema: str | None = None) -> Re
 def load(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
-    folder: Path,
     *streams: str,
     start: str = "2026-04-01",
 ) -> World:
@@ -47,7 +48,7 @@ def load(
         "end_date": AT.isoformat(),
         "timezone": world.zone.key,
     }
-    warehouse.load(run_tap(config, catalog=catalog(*streams)).stdout, folder)
+    warehouse.load(run_inside(config, catalog=catalog(*streams)).stdout)
     return world
 
 
@@ -82,7 +83,7 @@ class Cells(HTMLParser):
 def test_every_day_of_the_page_is_the_truth(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    world = load(sandbox, warehouse, tmp_path, "actions", "daily_clicks")
+    world = load(sandbox, warehouse, "actions", "daily_clicks")
     drawn = draw(warehouse, tmp_path / "page.html")
     assert drawn.exit_code == 0, drawn.output
 
@@ -122,7 +123,7 @@ def test_every_day_of_the_page_is_the_truth(
 def test_the_page_needs_nothing_else_and_says_in_words_what_it_draws(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    load(sandbox, warehouse, tmp_path, "actions")
+    load(sandbox, warehouse, "actions")
     warehouse.query("UPDATE actions SET campaign_name = '<b>Me & you</b>' RETURNING 1")
     warehouse.connection.commit()
     assert draw(warehouse, tmp_path / "page.html").exit_code == 0
@@ -146,7 +147,7 @@ def test_the_page_needs_nothing_else_and_says_in_words_what_it_draws(
 def test_each_currency_has_its_own_figures(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    load(sandbox, warehouse, tmp_path, "actions", "daily_clicks")
+    load(sandbox, warehouse, "actions", "daily_clicks")
     warehouse.query("UPDATE actions SET currency = 'EUR' WHERE campaign_id = '2001' RETURNING 1")
     warehouse.connection.commit()
     drawn = draw(warehouse, tmp_path / "page.html")
@@ -172,12 +173,18 @@ def test_what_cannot_be_drawn_is_explained(
         1,
         'Error: The tables cannot be read: relation "nowhere.actions" does not exist',
     )
-    load(sandbox, warehouse, tmp_path, "actions")
+    load(sandbox, warehouse, "actions")
     warehouse.query("UPDATE actions SET _sdc_deleted_at = now() RETURNING 1")
     warehouse.connection.commit()
     gone = draw(warehouse, tmp_path / "page.html")
     assert gone.output == f"Error: {warehouse.schema}.actions holds no actions yet.\n"
     assert not (tmp_path / "page.html").exists()
+
+
+def test_without_options_it_reads_the_database_of_this_project() -> None:
+    ours = command.HOST, command.PORT, command.ROLE, command.DATABASE
+    embedded = database.HOST, database.DEFAULT_PORT, database.ROLE, database.DATABASE
+    assert ours == embedded
 
 
 def luminance(colour: str) -> float:
@@ -208,7 +215,7 @@ def test_colours_can_be_told_apart_from_their_ground(scheme: int) -> None:
 def test_it_compares_with_whole_days_only(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, start: str, words: str
 ) -> None:
-    load(sandbox, warehouse, tmp_path, "actions", start=start)
+    load(sandbox, warehouse, "actions", start=start)
     draw(warehouse, tmp_path / "report.html")
     card = (tmp_path / "report.html").read_text().partition("<dt>Conversions</dt>")[0]
     assert words in card

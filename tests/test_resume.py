@@ -6,55 +6,22 @@ import json
 import os
 import signal
 import subprocess
-from datetime import UTC, date, datetime
-from functools import cache
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from impact_sandbox import faults
-from impact_sandbox.server import Sandbox
-from impact_sandbox.world import World
 
 from tests.inside import run_inside
-from tests.runs import COMMAND, Run, catalog, discovered
+from tests.runs import COMMAND, Run, catalog
+from tests.small_account import impact, settings, unbroken
 from tests.tables import Tables, load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from impact_sandbox.faults import Fault
-    from impact_sandbox.server import SeenRequest
-
-NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
-WORLD = World(seed="resume", actions_per_day=0.6, clicks_per_day=20, opened=date(2026, 5, 1))
-ALL_STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
-
-
-def impact(world: World = WORLD, **options: Any) -> Sandbox:
-    """An impact.com whose limits are far away; lists have several pages."""
-    plenty = {"hourly_detail": 10**6, "hourly_other": 10**6, "largest_page": 15}
-    return Sandbox(world, at=NOW, **{**plenty, **options})
-
-
-def settings(sandbox: Sandbox) -> dict[str, Any]:
-    return sandbox.settings() | {
-        "start_date": "2026-05-01",
-        "end_date": NOW.isoformat(),
-        "click_start_date": "2026-06-26",
-    }
-
-
-@cache
-def unbroken() -> tuple[Tables, int]:
-    """What a sync holds that nothing disturbed, and how many requests it took."""
-    tables: Tables = {}
-    with impact() as sandbox:
-        run = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS))
-        assert run.exit_code == 0, run.stderr
-        load(tables, run)
-        assert all(tables.values()), "a stream without rows shows nothing"
-        return tables, len(sandbox.requests) + len(sandbox.file_requests)
+    from impact_sandbox.server import Sandbox, SeenRequest
 
 
 def test_failing_at_any_request_and_going_on_gives_the_same_rows() -> None:
@@ -64,11 +31,11 @@ def test_failing_at_any_request_and_going_on_gives_the_same_rows() -> None:
     for number in range(1, requests + 1):
         tables: Tables = {}
         with impact(faults=[faults.status(401).at(number=number)]) as sandbox:
-            broken = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS))
+            broken = run_inside(settings(sandbox), catalog=catalog())
             if broken.exit_code == 0:
                 survived.append(number)
             state = load(tables, broken, whole=broken.exit_code == 0)
-            whole = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+            whole = run_inside(settings(sandbox), catalog=catalog(), state=state)
             assert whole.exit_code == 0, whole.stderr
             load(tables, whole)
         assert tables == expected, f"after a failure at request {number}"
@@ -95,7 +62,7 @@ class SignalAt:
         """Run the tap in a process of its own, to its end by the signal."""
         config, streams = folder / "config.json", folder / "catalog.json"
         config.write_text(json.dumps(settings(sandbox)))
-        streams.write_text(json.dumps(catalog(*ALL_STREAMS)))
+        streams.write_text(json.dumps(catalog()))
         with subprocess.Popen(
             [COMMAND, "--config", config, "--catalog", streams],
             stdout=subprocess.PIPE,
@@ -127,7 +94,7 @@ def test_a_signal_at_any_request_and_going_on_gives_the_same_rows(
         assert signum == signal.SIGKILL or "confirmed is safe" in ended.stderr
         state = load(tables, ended, whole=False)
         sandbox.spoil(())
-        whole = run_inside(settings(sandbox), catalog=catalog(*ALL_STREAMS), state=state)
+        whole = run_inside(settings(sandbox), catalog=catalog(), state=state)
         assert whole.exit_code == 0, whole.stderr
         load(tables, whole)
     assert tables == expected

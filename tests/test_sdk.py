@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from singer_sdk.testing.runners import TapTestRunner
 
 from tap_impact.tap import TapImpact
-from tests.runs import catalog, discovered
+from tests.runs import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +27,7 @@ SETTINGS = {
 }
 # The suite is put together, as tests are collected, from a tap that asks nothing.
 UNUSED = {"account_sid": "IRcollect", "auth_token": "unused"}
-STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
-CATALOG = catalog(*STREAMS)
+CATALOG = catalog()
 Suite: Any = get_tap_test_class(
     TapImpact, config=SETTINGS | UNUSED, parse_env_config=False, catalog=CATALOG
 )

@@ -18,9 +18,8 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
 
 from tests.inside import run_inside
+from tests.nights import NIGHTS, Night
 from tests.runs import Run, catalog, run_tap
-from tests.test_faults import NIGHTS, Night
-from tests.test_resume import ALL_STREAMS
 
 if TYPE_CHECKING:
     from impact_sandbox.faults import Fault
@@ -46,7 +45,7 @@ def sync(spoilt: Any = (), **config: Any) -> tuple[Run, Sandbox]:
     with Sandbox(WORLD, at=NOW, faults=spoilt, largest_page=15) as sandbox:
         run = run_inside(
             sandbox.settings() | CONFIG | config,
-            catalog=catalog(*ALL_STREAMS),
+            catalog=catalog(),
             log_level=logging.DEBUG,
         )
     return run, sandbox

@@ -11,8 +11,9 @@ import pytest
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
 
+from tests.inside import run_inside
 from tests.projects import Project
-from tests.runs import catalog, run_tap
+from tests.runs import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,7 @@ def days(world: World) -> Iterator[date]:
         day += timedelta(days=1)
 
 
-def load(
-    sandbox: SandboxFactory, warehouse: Warehouse, world: World, folder: Path, *streams: str
-) -> None:
+def load(sandbox: SandboxFactory, warehouse: Warehouse, world: World, *streams: str) -> None:
     """Load streams with the tap, from an account that exports as many days as one likes."""
     switches = Switches(daily_click_exports=1000, hourly_other=10_000, click_export="sync")
     config = sandbox(world=world, at=AT, switches=switches).settings() | {
@@ -63,7 +62,7 @@ def load(
         "click_exports_per_day": 1000,
         "timezone": world.zone.key,
     }
-    warehouse.load(run_tap(config, catalog=catalog(*streams)).stdout, folder)
+    warehouse.load(run_inside(config, catalog=catalog(*streams)).stdout)
 
 
 def truth(world: World) -> dict[tuple[date, str, str], tuple[Any, ...]]:
@@ -104,9 +103,8 @@ def test_the_performance_of_every_day_campaign_and_state_is_the_truth(
     warehouse: Warehouse,
     project: Project,
     world: World,
-    tmp_path: Path,
 ) -> None:
-    load(sandbox, warehouse, world, tmp_path, *STREAMS)
+    load(sandbox, warehouse, world, *STREAMS)
     built = project.shell("meltano run dbt-postgres:build")
     assert built.returncode == 0, built.stdout
     assert " WARN=0 ERROR=0 SKIP=0 " in built.stdout
@@ -139,9 +137,8 @@ def test_a_payout_that_is_final_stays_as_it_is(
     warehouse: Warehouse,
     project: Project,
     world: World,
-    tmp_path: Path,
 ) -> None:
-    load(sandbox, warehouse, world, tmp_path, "actions", "action_updates")
+    load(sandbox, warehouse, world, "actions", "action_updates")
     built = project.shell(BUILD)
     assert built.returncode == 0, built.stdout
 
@@ -190,9 +187,8 @@ def test_nothing_but_actions_needs_to_be_loaded(
     warehouse: Warehouse,
     project: Project,
     world: World,
-    tmp_path: Path,
 ) -> None:
-    load(sandbox, warehouse, world, tmp_path, "actions")
+    load(sandbox, warehouse, world, "actions")
     # gone from impact.com, as a full table that is read anew shows
     warehouse.query(
         "UPDATE actions SET _sdc_deleted_at = now() "

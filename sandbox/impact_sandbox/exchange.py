@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from impact_sandbox.formats import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from impact_sandbox.rules import Page, RefusalError
+    from impact_sandbox.rules import Page, RefusalError, Rule
     from impact_sandbox.server import Sandbox
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Request:
     """A request as it came in.
 
     ``names`` are the texts of the path's wildcards; ``shift`` is by how many rows a list has
-    moved up since its first page was read.
+    moved up since its first page was read; ``broken`` takes the rules that it breaks.
     """
 
     method: str
@@ -29,6 +31,7 @@ class Request:
     pairs: tuple[tuple[str, str], ...]
     at: datetime
     shift: int = 0
+    broken: list[Rule] = field(default_factory=list)
 
     @property
     def now(self) -> int:
@@ -54,6 +57,7 @@ class Endpoint(NamedTuple):
     scope: str
     group: str
     answer: Callable[[Sandbox, Request], Answer]
+    parameters: frozenset[str] = frozenset()
 
     def match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the texts of the wildcards, or None for another path."""
@@ -69,12 +73,14 @@ def list_page(
     request: Request,
     sent: dict[str, str],
     page: Page,
-    **lists: list[Any],
+    name: str,
+    rows: Sequence[T],
+    *,
+    write: Callable[[T], Any] = lambda row: row,
 ) -> Answer:
     """Put a page's rows of a whole list into impact.com's envelope, under the list's name."""
-    ((name, rows),) = lists.items()
     start = max(0, page.start() + request.shift)
-    cut = [row if isinstance(row, dict) else row.row() for row in rows[start : start + page.size]]
+    cut = [write(row) for row in rows[start : start + page.size]]
     return Answer(200, {**page.keys(request.path, sent, len(rows) - request.shift), name: cut})
 
 

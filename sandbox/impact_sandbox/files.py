@@ -26,6 +26,8 @@ PARTNER_COLUMNS = ("SubId1", "SubId2", "SubId3")
 
 def click_file(clicks: Iterable[Click], result_format: str, switches: Switches) -> Iterator[bytes]:
     """Write clicks as they come, a few hundred at once."""
+    if switches.click_words == "documented":
+        clicks = map(as_documented, clicks)
     if result_format == "CSV":
         parts = csv_parts(map(flat, clicks))
     elif result_format == "XML":
@@ -33,6 +35,12 @@ def click_file(clicks: Iterable[Click], result_format: str, switches: Switches) 
     else:
         parts = json_parts(map(NESTINGS[switches.export_nesting], clicks), switches)
     return compressed(parts) if switches.export_gzip else parts
+
+
+def as_documented(click: Click) -> Click:
+    """Name browser and system by the words of the OpenAPI file, such as CHROME_MOBILE."""
+    words = {name: click[name] for name in ("Browser", "Os") if click[name] != "null"}
+    return click | {name: word.upper().replace(" ", "_") for name, word in words.items()}
 
 
 def flat(click: Click) -> Click:

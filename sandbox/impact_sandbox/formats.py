@@ -18,6 +18,11 @@ def encode(body: Any, *, as_json: bool) -> tuple[bytes, str]:
     return f'<?xml version="1.0"?>{xml("ImpactRadiusResponse", body)}'.encode(), XML
 
 
+def singular(name: str) -> str:
+    """Return the name of one element of a list: Actions, SpecialTermsList."""
+    return name.removesuffix("List").removesuffix("s")
+
+
 def xml(name: str, value: Any, attributes: str = "") -> str:
     """Write a value as an element; a page's @keys become attributes of its list."""
     if isinstance(value, dict):
@@ -27,7 +32,7 @@ def xml(name: str, value: Any, attributes: str = "") -> str:
         )
         content = "".join(parts)
     elif isinstance(value, list):
-        content = "".join(xml(name.removesuffix("s"), part) for part in value)
+        content = "".join(xml(singular(name), part) for part in value)
     else:
-        content = escape(str(value))
+        content = "" if value is None else escape(str(value))
     return f"<{name}{attributes}>{content}</{name}>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from html import escape
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from uuid import UUID
 from impact_sandbox import rules
 from impact_sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
 from impact_sandbox.files import RESULT_FORMATS, click_file
-from impact_sandbox.limits import Limit
+from impact_sandbox.limits import Limit, spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REPEATABLE = frozenset({"ProgramId", "AdId", "SubId"})
 REPLAYABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+REDIRECT = b'<html><body>The file is <a href="%b">here</a>.</body></html>'
+"""Seen live: the body of a redirect holds the link, too."""
 KEPT_SECONDS = 90 * 86_400
 SIGNED_SECONDS = 60
 MESSAGES = {
@@ -54,6 +57,7 @@ class Job:
     at: datetime
     life: tuple[str, ...]
     ready: float
+    asked: int = 0
     looks: int = 0
     replays: int = 0
     finished: datetime | None = field(default=None)
@@ -204,21 +208,28 @@ class JobDesk:
 
 def click_export(sandbox: Sandbox, request: Request) -> Answer:
     """Queue an export of one day, or find the one that the same parameters have made."""
-    allowed, headers = sandbox.jobs.exports.spend(request.now)
+    allowed, headers = spend(sandbox.jobs.exports, request)
     if not allowed:
         return gateway(429, "API rate limit exceeded", headers)
     sent = rules.parameters(request.pairs, REPEATABLE)
     result_format = sent.get("ResultFormat", "CSV").upper()
     if result_format not in RESULT_FORMATS:
-        raise rules.RefusalError(400, "ResultFormat must be CSV, JSON or XML", "ResultFormat")
+        raise rules.RefusalError(
+            rules.Rule.VALUE, "ResultFormat must be CSV, JSON or XML", "ResultFormat"
+        )
     unique = sent.get("UniqueClick", "FALSE").upper()
     if unique not in {"TRUE", "FALSE"}:
-        raise rules.RefusalError(400, "UniqueClick must be TRUE or FALSE", "UniqueClick")
+        raise rules.RefusalError(
+            rules.Rule.VALUE, "UniqueClick must be TRUE or FALSE", "UniqueClick"
+        )
     today = date.fromordinal(sandbox.world.day_of(request.now))
     day = rules.date_of("Date", sent["Date"]) if "Date" in sent else today
     filters = {(k, v) for k, v in request.pairs if k in REPEATABLE} | {("UniqueClick", unique)}
     filters -= {("UniqueClick", "FALSE")}
     job = sandbox.jobs.queue(day, tuple(sorted(filters)), result_format)
+    if job.asked:
+        request.broken.append(rules.Rule.ONE_EXPORT)
+    job.asked += 1
     if sandbox.switches.click_export == "sync":
         return Answer(200, sandbox.jobs.file(job), headers, RESULT_FORMATS[result_format])
     uri = f"{sandbox.world.path}/Jobs/{job.id}"
@@ -242,7 +253,7 @@ def jobs(sandbox: Sandbox, request: Request) -> Answer:
         for job in sandbox.jobs.all
         if after <= sandbox.world.day_of(int(job.created.timestamp())) <= before
     ]
-    return list_page(request, sent, page, Jobs=[sandbox.jobs.row(job) for job in rows])
+    return list_page(request, sent, page, "Jobs", rows, write=sandbox.jobs.row)
 
 
 def job(sandbox: Sandbox, request: Request) -> Answer:
@@ -264,7 +275,8 @@ def download(sandbox: Sandbox, request: Request) -> Answer:
     if rules.parameters(request.pairs, frozenset()).get("Mode", "").lower() == "stream":
         return Answer(200, sandbox.jobs.file(found), content_type="application/octet-stream")
     location = sandbox.files_url + sandbox.jobs.sign(found)
-    return Answer(302, b"", {"Location": location}, "text/plain")
+    page = REDIRECT % escape(location).encode()
+    return Answer(302, page, {"Location": location}, "text/html;charset=utf-8")
 
 
 def replay(sandbox: Sandbox, request: Request) -> Answer:
@@ -273,6 +285,7 @@ def replay(sandbox: Sandbox, request: Request) -> Answer:
     if found is None:
         return missing("Job", request.names[0])
     if found.status(request.at) not in REPLAYABLE:
+        request.broken.append(rules.Rule.REPLAY)
         return denied()
     sandbox.jobs.replay(found)
     return Answer(200, sandbox.jobs.row(found))

@@ -7,22 +7,27 @@ import socket
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from socketserver import ThreadingMixIn
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
 
 from impact_sandbox.endpoints import ENDPOINTS
 from impact_sandbox.exchange import Answer, Request, denied, gateway, refused
 from impact_sandbox.faults import NO_LINGER, Delivery, Fault, Faults, Plan, damaged
 from impact_sandbox.formats import encode
 from impact_sandbox.jobs import JobDesk
-from impact_sandbox.limits import Limit
-from impact_sandbox.rules import RefusalError
+from impact_sandbox.limits import Limit, spend
+from impact_sandbox.request_log import LoggedRequest
+from impact_sandbox.rules import RefusalError, Rule
+from impact_sandbox.shapes import shaped
 from impact_sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -30,7 +35,8 @@ if TYPE_CHECKING:
 
     from impact_sandbox.world import World
 
-NO_RESOURCE = {"Status": "ERROR", "Message": "No such resource"}
+NO_RESOURCE = Answer(404, {"Status": "ERROR", "Message": "No such resource"})
+NOT_ALLOWED = Answer(405, {"Status": "ERROR", "Message": "Method not allowed"})
 REMEMBERED_LISTS = 4
 LONGEST_HOLD = 3600
 
@@ -40,7 +46,8 @@ class SeenRequest:
     """What the sandbox noted of a request: its headers are without Authorization's value.
 
     ``resource`` is the path's first segment below the account, ``Account`` for the account itself,
-    and ``files`` on the host of downloads; ``status`` is 0 if nothing was sent.
+    and ``files`` on the host of downloads; ``status`` is 0 if nothing was sent. ``broken`` names
+    the rules of impact.com that it breaks.
     """
 
     number: int
@@ -53,6 +60,7 @@ class SeenRequest:
     at: datetime
     status: int = 0
     fault: str = ""
+    broken: list[Rule] = field(default_factory=list)
 
 
 class Sandbox:
@@ -64,6 +72,7 @@ class Sandbox:
         port: A free one if 0.
         faults: What goes wrong: a list of Fault, or Chaos.
         switches: See Switches; each may also be given by its name.
+        log: Takes a line of JSON for each request, which ``impact-sandbox check`` reads.
 
     Attributes:
         requests: What the API was asked, in order.
@@ -82,21 +91,24 @@ class Sandbox:
         port: int = 0,
         faults: Sequence[Fault] | Faults = (),
         switches: Switches | None = None,
+        log: TextIO | None = None,
         **changes: Any,
     ) -> None:
         """The port is bound at once; nothing is served before the context is entered."""
-        self.world = world
+        self._whole_world = world
         self.switches = (switches or Switches()).but(**changes)
+        self.world = self._begun_world()
         self.requests: list[SeenRequest] = []
         self.limits = {
-            "detail": Limit("hour", self.switches.hourly_detail),
-            "other": Limit("hour", self.switches.hourly_other),
+            group: Limit("hour", getattr(self.switches, f"hourly_{group}"))
+            for group in ("detail", "search", "other")
         }
         self.file_requests: list[SeenRequest] = []
         self.jobs = JobDesk(self)
         self.spoil(faults)
         self._numbers = count(1)
         self._frozen = at
+        self._log = log
         self._lists: OrderedDict[Any, list[Any]] = OrderedDict()
         self._lock = Lock()
         self._closing = Event()
@@ -139,13 +151,19 @@ class Sandbox:
     def switch(self, **changes: Any) -> None:
         """Change switches of a running sandbox; what was used of a limit stays used."""
         self.switches = self.switches.but(**changes)
-        self.limits["detail"].most = self.switches.hourly_detail
-        self.limits["other"].most = self.switches.hourly_other
+        self.world = self._begun_world()
+        for group, limit in self.limits.items():
+            limit.most = getattr(self.switches, f"hourly_{group}")
         self.jobs.exports.most = self.switches.daily_click_exports
 
     def spoil(self, faults: Sequence[Fault] | Faults) -> None:
         """Let other things go wrong from now on; ``()`` for nothing."""
         self.faults: Faults = Plan(faults) if isinstance(faults, Sequence) else faults
+
+    def _begun_world(self) -> World:
+        """Return the account, as old as the switch ``account_began`` has it."""
+        began = self.switches.account_began
+        return self._whole_world.begun_on(date.fromisoformat(began)) if began else self._whole_world
 
     # -- time ------------------------------------------------------------------------------
 
@@ -213,35 +231,41 @@ class Sandbox:
     ) -> Answer:
         """Answer a request as impact.com would."""
         parts = urlsplit(target)
+        seen.broken += broken_by_headers(parts.path, headers)
         if headers.get("Authorization") != f"Basic {self._credentials}":
+            seen.broken.append(Rule.CREDENTIALS)
             return gateway(401, "Unauthorized")
         prefix, sid, segments = split_path(parts.path)
-        if prefix.lower() != "mediapartners":
-            return Answer(404, NO_RESOURCE)
         if sid != self.world.account_sid:
+            seen.broken.append(Rule.CREDENTIALS)
             return denied()
         matches = {
             endpoint.method: (endpoint, names)
             for endpoint in ENDPOINTS
-            if (names := endpoint.match(segments)) is not None
+            if prefix.lower() == "mediapartners" and (names := endpoint.match(segments)) is not None
         }
-        if not matches:
-            return Answer(404, NO_RESOURCE)
         if seen.method not in matches:
-            return Answer(405, {"Status": "ERROR", "Message": "Method not allowed"})
+            seen.broken.append(Rule.RESOURCE)
+            return NOT_ALLOWED if matches else NO_RESOURCE
         endpoint, names = matches[seen.method]
         if endpoint.scope not in self.switches.scopes:
+            seen.broken.append(Rule.SCOPE)
             return denied()
         pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
         path = parts.path.removesuffix(".json")
-        request = Request(seen.method, path, names, pairs, seen.at, shift)
-        allowed, limits = self.limits[endpoint.group].spend(request.now)
+        request = Request(seen.method, path, names, pairs, seen.at, shift, seen.broken)
+        if seen.query.keys() - endpoint.parameters:
+            seen.broken.append(Rule.KNOWN)
+        allowed, limits = spend(self.limits[endpoint.group], request)
         if not allowed:
             return gateway(429, "API rate limit exceeded", limits)
         try:
             answer = endpoint.answer(self, request)
         except RefusalError as refusal:
+            seen.broken.append(refusal.rule)
             answer = refused(refusal)
+        if isinstance(answer.body, dict) and answer.status == HTTPStatus.OK:
+            answer.body = shaped(answer.body, self.switches)
         answer.headers = limits | answer.headers
         return answer
 
@@ -255,14 +279,40 @@ class Sandbox:
         """Answer for the host of downloads, which refuses a second way to sign in."""
         del target, headers, shift
         if seen.authorized:
+            seen.broken.append(Rule.ONE_SIGN_IN)
             return Answer(400, b"only one way to sign in", content_type="text/plain")
         job_id = seen.path.removeprefix("/files/")
         query = seen.query
         return self.jobs.signed_file(job_id, query.get("Expires", ""), query.get("Signature", ""))
 
+    def write_log(self, seen: SeenRequest) -> None:
+        """Write a line about a request that has been answered, or not."""
+        if self._log is not None:
+            line = LoggedRequest(
+                at=seen.at,
+                method=seen.method,
+                path=seen.path,
+                query=seen.query,
+                status=seen.status,
+                fault=seen.fault,
+                broken=seen.broken,
+            )
+            with self._lock:
+                self._log.write(msgspec.json.encode(line).decode() + "\n")
+                self._log.flush()
+
     def pause(self, seconds: float) -> None:
         """Let real time pass, unless the sandbox closes."""
         self._closing.wait(seconds)
+
+
+def broken_by_headers(path: str, headers: Mapping[str, str]) -> Iterator[Rule]:
+    """Yield what a request's headers leave to chance."""
+    sent = {name.lower(): value for name, value in headers.items()}
+    if "application/json" not in sent.get("accept", "") and not path.endswith(".json"):
+        yield Rule.JSON
+    if "ir-version" not in sent:
+        yield Rule.VERSION
 
 
 class LoopbackServer(ThreadingMixIn, HTTPServer):
@@ -384,6 +434,12 @@ class Handler(BaseHTTPRequestHandler):
         sandbox, sent = self.server.sandbox, dict(self.headers.items())
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         seen, fault = sandbox.note(self.server.requests, self.command, self.path, sent)
+        self.answer(seen, fault, sent)
+        sandbox.write_log(seen)
+
+    def answer(self, seen: SeenRequest, fault: Fault | None, sent: Mapping[str, str]) -> None:
+        """Answer a request, or not, as the fault has it."""
+        sandbox = self.server.sandbox
         if sandbox.switches.latency:
             sandbox.pause(sandbox.switches.latency)
         delivery = fault.delivery if fault else Delivery.WHOLE
@@ -401,7 +457,7 @@ class Handler(BaseHTTPRequestHandler):
             self.hang_up()
             return
         seen.status = answer.status
-        headers = {"Date": self.date_time_string()} | dict(answer.headers)
+        headers = dict(answer.headers)
         body: bytes | Iterator[bytes]
         if answer.content_type is None:
             accept = self.headers.get("Accept", "")
@@ -427,8 +483,7 @@ class Handler(BaseHTTPRequestHandler):
         """Send an answer, in chunks if its length is not known; perhaps not all of it."""
         cut = delivery in {Delivery.RESET_MIDWAY, Delivery.TRUNCATED}
         self.send_response_only(status)
-        self.send_header("Date", self.date_time_string())
-        for name, value in headers.items():
+        for name, value in {"Date": self.date_time_string(), **headers}.items():
             self.send_header(name, value)
         if isinstance(body, bytes):
             self.send_header("Content-Length", str(len(body) + (cut and not body)))

@@ -5,7 +5,8 @@ A switch that stands for something nobody has documented has the most likely ans
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from typing import Any
 
 from impact_sandbox.rules import LARGEST_PAGE
@@ -21,6 +22,14 @@ SCOPES = frozenset(
         "Retrieve action update",
         "Retrieve campaigns",
         "Retrieve campaign",
+        "Retrieve contracts",
+        "Retrieve contract",
+        "Retrieve invoices",
+        "Retrieve invoice",
+        "Download invoice",
+        "Retrieve catalogs",
+        "Retrieve catalog",
+        "Retrieve catalog items",
         "Retrieve click",
         "Export clicks",
         "Retrieve jobs",
@@ -29,83 +38,117 @@ SCOPES = frozenset(
         "Replay job",
     },
 )
-"""The names that impact.com's page of scoped tokens shows."""
+"""The names that impact.com's page of scoped tokens shows; in part after their example."""
 
 
 STATUSES = ("QUEUED", "RUNNING", "COMPLETED", "CANCELLED", "ERROR", "FAILED")
-CHOICES = {
-    "page_size_below_minimum": ("clamp", "refuse"),
-    "items_key": ("ActionItems", "Items"),
-    "click_export": ("job", "sync"),
-    "job_life": STATUSES,
-    "replay_life": STATUSES,
-    "export_shape": ("object", "list", "lines"),
-    "export_nesting": ("list", "object", "flat"),
-    "empty_export": ("list", "nothing"),
-    "several_clicks": ("object", "list"),
-}
+
+
+def switch(default: Any, meaning: str, *choices: str) -> Any:
+    """Declare a switch; without choices, any value of the default's type will do."""
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """How this impact.com behaves.
+    """How this impact.com behaves: the rights and limits of the account, and open questions."""
 
-    Attributes:
-        scopes: What the token may do, by the names in SCOPES.
-        hourly_detail: Requests an hour for event-level resources (impact.com: rate limits).
-        hourly_other: Requests an hour for all others.
-        largest_page: Rows that a page holds at most; few give a small world many pages.
-        page_size_below_minimum: ``clamp`` raises a PageSize under 2,000, ``refuse`` gives a 400.
-        items_key: The key of the list of items: ``ActionItems`` or ``Items``.
-        largest_stable_page: Larger pages of other lists than actions and updates give a 500.
-        gzip: Whether answers are compressed for clients that accept it.
-        latency: Seconds that every request takes.
-        daily_click_exports: Requests of ClickExport in a UTC day.
-        click_export: ``job`` queues one, ``sync`` sends the clicks at once.
-        job_life: A new job's statuses: that of the reply, then one for each look; the last stays.
-        replay_life: The same for a replayed job.
-        job_seconds: Seconds before which a job's last status does not come.
-        export_shape: JSON files are an ``object`` with Clicks, a ``list``, or ``lines``.
-        export_nesting: Sub ids and brand fields are in a ``list``, an ``object``, or ``flat``.
-        export_gzip: Whether the file itself is compressed.
-        empty_export: A day without clicks is an empty ``list``, or ``nothing`` at all.
-        several_clicks: Clicks that share an Id are the first ``object``, or a ``list``.
-    """
+    scopes: frozenset[str] = switch(SCOPES, "What the token may do; all of it by default.")
+    hourly_detail: int = switch(500, "Requests an hour for event-level resources.")
+    hourly_search: int = switch(3000, "Requests an hour for items of catalogs.")
+    hourly_other: int = switch(1000, "Requests an hour for all others.")
+    largest_page: int = switch(
+        LARGEST_PAGE, "Rows that a page holds at most; few give a small world many pages."
+    )
+    page_size_below_minimum: str = switch(
+        "accept",
+        "What becomes of a PageSize under 2,000 on actions and updates: the documents have none "
+        "smaller, clients send 100 without complaint.",
+        *("accept", "clamp", "refuse"),
+    )
+    account_began: str = switch(
+        "",
+        "The day on which the account was activated, such as 2026-01-31. Nothing happened before; "
+        "windows of actions and updates that begin earlier are refused.",
+    )
+    far_future: str = switch(
+        "refuse", "What dates more than a year ahead give: a 400, or no rows.", "refuse", "empty"
+    )
+    locked_state: str = switch(
+        "APPROVED", "The State of actions from locking to clearing.", "APPROVED", "LOCKED"
+    )
+    lists: str = switch(
+        "list",
+        "What lists in JSON are: lists, or what a converter from XML makes of them: a lone object "
+        "for a list of one, a list wrapped in an object.",
+        *("list", "lone", "wrapped", "lone_wrapped"),
+    )
+    empty_page: str = switch("list", "What a page without rows is.", "list", "null", "absent")
+    last_nextpageuri: str = switch(
+        "blank", "What @nextpageuri of the last page is.", "blank", "null", "absent", "own"
+    )
+    items_key: str = switch("ActionItems", "The key of the list of items.", "ActionItems", "Items")
+    largest_stable_page: int = switch(
+        LARGEST_PAGE, "Larger pages of other lists than actions and updates give a 500."
+    )
+    gzip: bool = switch(False, "Compress answers for clients that accept it.")
+    latency: float = switch(0.0, "Seconds that every request takes.")
+    daily_click_exports: int = switch(10, "Requests of ClickExport in a UTC day.")
+    click_export: str = switch("job", "Queue an export, or send the clicks at once.", "job", "sync")
+    job_life: tuple[str, ...] = switch(
+        ("QUEUED", "RUNNING", "COMPLETED"),
+        "A new job's statuses: that of the reply, then one for each look; the last stays.",
+        *STATUSES,
+    )
+    replay_life: tuple[str, ...] = switch(
+        ("QUEUED", "RUNNING", "COMPLETED"), "The same for a replayed job.", *STATUSES
+    )
+    job_seconds: float = switch(0.0, "Seconds before which a job's last status does not come.")
+    export_shape: str = switch(
+        "object", "What a JSON file is: an object with Clicks.", "object", "list", "lines"
+    )
+    export_nesting: str = switch(
+        "flat",
+        "What sub ids and brand fields of a JSON file are in. Seen live: flat.",
+        *("flat", "list", "object"),
+    )
+    click_words: str = switch(
+        "live",
+        "How files name browser and system: Safari and iOS, or SAFARI and IOS.",
+        *("live", "documented"),
+    )
+    export_gzip: bool = switch(False, "Compress the file itself.")
+    empty_export: str = switch("list", "What a day without clicks is.", "list", "nothing")
+    several_clicks: str = switch(
+        "object", "What clicks that share an Id are: the first of them.", "object", "list"
+    )
 
-    scopes: frozenset[str] = SCOPES
-    hourly_detail: int = 500
-    hourly_other: int = 1000
-    largest_page: int = LARGEST_PAGE
-    page_size_below_minimum: str = "clamp"
-    items_key: str = "ActionItems"
-    largest_stable_page: int = LARGEST_PAGE
-    gzip: bool = False
-    latency: float = 0.0
-    daily_click_exports: int = 10
-    click_export: str = "job"
-    job_life: tuple[str, ...] = ("QUEUED", "RUNNING", "COMPLETED")
-    replay_life: tuple[str, ...] = ("QUEUED", "RUNNING", "COMPLETED")
-    job_seconds: float = 0.0
-    export_shape: str = "object"
-    export_nesting: str = "list"
-    export_gzip: bool = False
-    empty_export: str = "list"
-    several_clicks: str = "object"
+    @classmethod
+    def described(cls) -> list[tuple[str, str]]:
+        """Return each switch with its default, and what it means and may be."""
+        return [
+            (
+                f"{each.name}={written(each.default)}",
+                each.metadata["meaning"] + one_of(CHOICES[each.name]),
+            )
+            for each in fields(cls)
+        ]
 
     def but(self, **changes: Any) -> Switches:
         """Return a copy with changes; ``scopes`` may be any iterable of names.
 
         Raises:
-            ValueError: If a name, a choice, or a name of a scope is not known.
+            ValueError: If a name, a choice, a day or a name of a scope is not known.
         """
-        unknown = changes.keys() - {field.name for field in fields(self)}
-        if unknown:
+        if unknown := changes.keys() - CHOICES.keys():
             raise ValueError(f"no such switch: {', '.join(sorted(unknown))}")
-        for name, allowed in CHOICES.items():
-            chosen = changes.get(name, ())
-            wrong = {chosen} if isinstance(chosen, str) else set(chosen)
-            if wrong := wrong - set(allowed):
-                raise ValueError(f"{name}: one of {', '.join(allowed)}; not {', '.join(wrong)}")
+        for name, value in changes.items():
+            if allowed := CHOICES[name]:
+                chosen = {value} if isinstance(value, str) else set(value)
+                if wrong := chosen - set(allowed):
+                    raise ValueError(f"{name}: one of {', '.join(allowed)}; not {', '.join(wrong)}")
+        if changes.get("account_began"):
+            date.fromisoformat(changes["account_began"])
         if "scopes" in changes:
             changes["scopes"] = frozenset(changes["scopes"])
             if strange := changes["scopes"] - SCOPES:
@@ -137,3 +180,26 @@ class Switches:
                 case _:
                     changes[name] = text
         return self.but(**changes)
+
+
+def written(value: Any) -> str:
+    """Write a switch's value as `Switches.read` reads it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return "..."
+        case tuple():
+            return ",".join(value)
+        case _:
+            return str(value)
+
+
+def one_of(choices: tuple[str, ...]) -> str:
+    """Name the choices, if there are any."""
+    return f" One of: {', '.join(choices)}." if choices else ""
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    each.name: each.metadata["choices"] for each in fields(Switches)
+}

@@ -21,8 +21,8 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.addresses import is_safe
 from tap_impact.api.clock import ServerClock, machine_clock
-from tap_impact.api.network_errors import explain, is_untrusted
-from tap_impact.api.pages import NOT_JSON, decode, in_background, page_body, page_decoder
+from tap_impact.api.network_errors import explain, is_unreachable, is_untrusted
+from tap_impact.api.pages import NOT_JSON, Decode, decode, in_background, page_body, page_decoder
 from tap_impact.api.rate_limit import RateLimiter, seconds_to_wait
 from tap_impact.errors import (
     AccessDenied,
@@ -113,6 +113,7 @@ class ImpactClient:
         self._clock = ServerClock(machine, logger)
         self._rate_limit_wait_seconds = rate_limit_wait_seconds
         self._timeout_seconds = timeout_seconds
+        self._replaced: set[str] = set()
         self._secrets = {
             b64encode(f"{account_sid}:{auth_token}".encode()).decode(): "(the credentials)",
             auth_token: "(the token)",
@@ -325,7 +326,7 @@ class ImpactClient:
                 if not is_worth_another_try(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
-                    raise (Unreachable if unanswered else RetriableAPIError)(
+                    raise (Unreachable if is_unreachable(error) else RetriableAPIError)(
                         f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
                     ) from None
                 pause = backoff.full_jitter(next(pauses))
@@ -385,7 +386,7 @@ class ImpactClient:
 
         return self.with_retries(send, asked)
 
-    def _body(self, url: str, asked: str, read: Callable[[bytes], Any]) -> Any:
+    def _body(self, url: str, asked: str, read: Decode) -> Any:
         """The content of one answer; None if it has none."""
         with self._send("GET", url, asked) as response:
             if response.status_code == HTTPStatus.NO_CONTENT:
@@ -395,7 +396,7 @@ class ImpactClient:
             # `content` would take it in pieces of 10 KiB.
             content = b"".join(response.iter_content(BLOCK_BYTES))
         try:
-            body = read(content)
+            body = read(content, partial(self._report_replaced, asked))
         except NOT_JSON:
             raise RetriableAPIError(
                 f"impact.com answered {asked} with something that is not JSON "
@@ -405,6 +406,12 @@ class ImpactClient:
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
             raise RetriableAPIError(f"impact.com answered {asked}: {self._message(content)}")
         return body
+
+    def _report_replaced(self, asked: str, what: str) -> None:
+        """Say once in a run what was replaced in an answer, for each kind."""
+        if what not in self._replaced:
+            self._replaced.add(what)
+            self.logger.warning("impact.com's answer to %s holds %s.", asked, what)
 
     def _error(self, response: requests.Response, asked: str) -> Exception:
         """What a status means, in words for a person."""

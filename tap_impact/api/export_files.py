@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import logging
 import re
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from tap_impact.errors import UnreadableFile
 from tap_impact.records.fields import is_blank, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from tap_impact.api.pages import Report
 
 Row = dict[str, Any]
 
@@ -68,11 +71,18 @@ def rows(file: IO[bytes]) -> Iterator[Row]:
     Raises:
         UnreadableFile: It is no list of rows, or it ends in the middle of one.
     """
+    replaced = set()
+
+    def report(what: str) -> None:
+        if what not in replaced:
+            replaced.add(what)
+            logging.getLogger(__name__).warning("An export's file holds %s.", what)
+
     match file_format(file):
         case "JSON":
-            found = json_rows(file)
+            found = json_rows(file, report)
         case "CSV":
-            found = csv_rows(file)
+            found = csv_rows(file, report)
         case _:
             raise UnreadableFile("it is XML or HTML")
     for row in found:
@@ -113,12 +123,12 @@ def flat(row: Row) -> Row:
     return row
 
 
-def csv_rows(file: IO[bytes]) -> Iterator[Row]:
+def csv_rows(file: IO[bytes], report: Report) -> Iterator[Row]:
     """The rows of a CSV file with a header."""
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(without_nul(text, report), strict=True)
         header = next(reader, [])
         if header and "EventDate" not in header:
             raise UnreadableFile("it is neither JSON nor a CSV file of clicks")
@@ -132,7 +142,15 @@ def csv_rows(file: IO[bytes]) -> Iterator[Row]:
         text.detach()
 
 
-def json_rows(file: IO[bytes]) -> Iterator[Row]:
+def without_nul(lines: Iterable[str], report: Report) -> Iterator[str]:
+    """Lines of text with U+FFFD for U+0000, as in JSON."""
+    for line in lines:
+        if "\0" in line:
+            report("U+0000 (now U+FFFD)")
+        yield line.replace("\0", "\ufffd")
+
+
+def json_rows(file: IO[bytes], report: Report) -> Iterator[Row]:
     """The rows of a JSON list, of the list inside an object, or of JSON lines."""
     file.seek(0)
     head = file.read(HEAD)
@@ -142,10 +160,10 @@ def json_rows(file: IO[bytes]) -> Iterator[Row]:
         start = list_start(head, bom, path)
         file.seek(bom)
         if start is not None:
-            yield from json_list(file, file.read(start - bom), path)
+            yield from json_list(file, file.read(start - bom), path, report)
         elif len(head) == HEAD or not is_empty_answer(head[bom:]):
-            yield from json_lines(file)
-    except (*NOT_JSON, KeyError, TypeError):
+            yield from json_lines(file, report)
+    except (NOT_JSON, KeyError, TypeError):
         raise UnreadableFile("it is no JSON, or it was cut short") from None
 
 
@@ -208,7 +226,7 @@ def value_end(buffer: bytes, position: int) -> int:
     return len(buffer) + 1
 
 
-def json_list(file: IO[bytes], opening: bytes, path: list[str]) -> Iterator[Row]:
+def json_list(file: IO[bytes], opening: bytes, path: list[str], report: Report) -> Iterator[Row]:
     """The rows of a list whose `opening` was read: all of the document up to its first row.
 
     A block of the file that parses as whole rows ends where a parser of the whole file would stand
@@ -222,17 +240,17 @@ def json_list(file: IO[bytes], opening: bytes, path: list[str]) -> Iterator[Row]
     while block := file.read(max(BLOCK, len(buffer))):
         # What holds no end of a row is doubled, so that to look for one takes linear time.
         buffer += block
-        if found := whole_rows(buffer):
+        if found := whole_rows(buffer, report):
             several, end = found
             yield from mappings(several)
             buffer = buffer[end:]
-    document = decode(opening + buffer)
+    document = decode(opening + buffer, report)
     for key in path:
         document = document[key]
     yield from mappings(document)
 
 
-def whole_rows(buffer: bytes) -> tuple[list[Any], int] | None:
+def whole_rows(buffer: bytes, report: Report) -> tuple[list[Any], int] | None:
     """The rows of a buffer that begins with one, and where the next begins; None if none is whole.
 
     Raises:
@@ -240,7 +258,7 @@ def whole_rows(buffer: bytes) -> tuple[list[Any], int] | None:
     """
     for cut in islice(cuts(buffer), GUESSES):
         try:
-            return decode(b"[" + buffer[: cut + 1] + b"]"), row_start(buffer, cut)
+            return decode(b"[" + buffer[: cut + 1] + b"]", report), row_start(buffer, cut)
         except NOT_JSON:
             continue  # inside of a row, or a row that cannot be decoded
     last = depth = 0
@@ -252,7 +270,7 @@ def whole_rows(buffer: bytes) -> tuple[list[Any], int] | None:
             last = token.end()
     if not last:
         return None
-    return decode(b"[" + buffer[:last] + b"]"), row_start(buffer, last - 1)
+    return decode(b"[" + buffer[:last] + b"]", report), row_start(buffer, last - 1)
 
 
 def row_start(buffer: bytes, brace: int) -> int:
@@ -270,11 +288,11 @@ def cuts(buffer: bytes) -> Iterator[int]:
         brace = buffer.rfind(b"}", 0, brace)
 
 
-def json_lines(file: IO[bytes]) -> Iterator[Row]:
+def json_lines(file: IO[bytes], report: Report) -> Iterator[Row]:
     """The rows of a file that has one on each line."""
     for line in file:
         if line.strip():
-            row = decode(line)
+            row = decode(line, report)
             if not isinstance(row, dict) or not is_row(row):
                 raise UnreadableFile("it holds no list of rows")
             yield row

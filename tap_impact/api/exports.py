@@ -28,7 +28,7 @@ import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.export_files import BLOCK, file_format
-from tap_impact.api.network_errors import explain
+from tap_impact.api.network_errors import explain, is_unreachable
 from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.api.rate_limit import number
 from tap_impact.errors import (
@@ -181,7 +181,10 @@ class Ledger:
             key: Failure(int(failure["count"]), parse_instant(failure["not_before"]))
             for key, failure in (bookmark.get("failures") or {}).items()
         }
-        asked = (bookmark.get("exports_asked") or {}).get(today.isoformat(), 0)
+        counts = {day: int(count) for day, count in (bookmark.get("exports_asked") or {}).items()}
+        if not all(isinstance(job.id, str) for job in jobs.values()):
+            raise TypeError
+        asked = counts.get(today.isoformat(), 0)
         return cls(today, asked, jobs, failures)
 
     def bookmark(self) -> dict[str, Any]:
@@ -556,15 +559,12 @@ class Exports:
                 return receive(response)
             address = response.headers["Location"]
         try:
-            signed = self._client.open_signed(address)
-        except requests.exceptions.ConnectionError as error:
+            with self._client.open_signed(address) as signed:
+                return receive(signed)
+        except requests.exceptions.RequestException as error:
             # A firewall may know impact.com alone, which can send the file itself (Download job).
-            self._mode = {"Mode": "Stream"}
-            raise RetriableAPIError(
-                f"{explain(error)}, asked for a file; impact.com is to send it itself."
-            ) from None
-        with signed:
-            return receive(signed)
+            self._mode = {"Mode": "Stream"} if is_unreachable(error) else self._mode
+            raise RetriableAPIError(f"{explain(error)}, asked for a file.") from None
 
     def _replay(self, key: str, why: str) -> str | None:
         """Begin a job anew, once in a run ("Replay a job"); what hinders it, or None."""

@@ -54,6 +54,11 @@ def reason(error: Exception) -> str:
     return f"could not be asked ({type(error).__name__})"
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Whether no answer came at all, so that other requests would fare no better."""
+    return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
+
+
 def is_untrusted(error: Exception) -> bool:
     """Whether the host's certificate is the reason, which no second try mends."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))

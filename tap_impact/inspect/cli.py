@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Record
-    from singer_sdk.plugin_base import _ConfigInput
 
     from tap_impact.records.columns import Columns
+    from tap_impact.singer.sdk_internals import ConfigInput
     from tap_impact.streams.stream import Stream
 
 JOBS = RecordMap(
@@ -61,6 +61,7 @@ class Inspector(click.Group):
 
 
 @click.group(cls=Inspector)
+@click.version_option(package_name="tap-impact-partner")
 @click.option(
     "--config",
     multiple=True,
@@ -70,7 +71,7 @@ class Inspector(click.Group):
     help="Config file of the tap, or ENV for TAP_IMPACT_* variables, which is the default.",
 )
 @click.pass_context
-def cli(context: click.Context, config: _ConfigInput) -> None:
+def cli(context: click.Context, config: ConfigInput) -> None:
     """Look at an impact.com partner account, without a run.
 
     No command uses up an export of clicks.

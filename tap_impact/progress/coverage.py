@@ -62,10 +62,6 @@ class Coverage(NamedTuple):
         since = bookmark.get("history_since")
         return cls(parse_instant(since) if since else min(start, through), through)
 
-    def history_start(self, start: datetime, refused: datetime | None) -> datetime:
-        """Where history ends: at `start`, or here if impact.com refused an earlier or the same."""
-        return max(start, self.since) if refused and start >= refused else start
-
     def common(self, other: Coverage) -> Coverage | None:
         """What both cover; None if they do not meet."""
         since, through = max(self.since, other.since), min(self.through, other.through)

@@ -26,8 +26,10 @@ class DatedProgress:
     """What could not be had, or not in whole: the next run asks again."""
     campaigns: set[str] = field(default_factory=set)
     """Every campaign that a row ever named: /Campaigns may list fewer."""
+    began: datetime | None = None
+    """From when on impact.com answers: the account began then."""
     refused_start: datetime | None = None
-    """A start of history that impact.com refused: there is nothing before the coverage's."""
+    """The start of history with which that was found; an earlier one is worth asking for."""
 
     @classmethod
     def of_bookmark(
@@ -38,7 +40,7 @@ class DatedProgress:
         Raises:
             ValueError, TypeError, KeyError, AttributeError: It is none that can be used.
         """
-        refused = bookmark.get("refused_start")
+        began, refused = bookmark.get("account_began"), bookmark.get("refused_start")
         for name in ("campaign_ids", "campaigns_seen"):
             if not all(isinstance(each, str) for each in bookmark.get(name) or ()):
                 raise TypeError(name)
@@ -46,6 +48,7 @@ class DatedProgress:
             Coverage.of_bookmark(bookmark, start=start),
             [Query.of_bookmark(each) for each in bookmark.get("unanswered") or ()],
             {*(bookmark.get("campaigns_seen") or ())},
+            parse_instant(began) if began else None,
             parse_instant(refused) if refused else None,
         )
 
@@ -54,6 +57,7 @@ class DatedProgress:
         details = {
             "unanswered": [query.bookmark() for query in self.unanswered],
             "campaigns_seen": sorted(self.campaigns),
+            "account_began": iso(self.began) if self.began else None,
             "refused_start": iso(self.refused_start) if self.refused_start else None,
         }
         return {name: value for name, value in details.items() if value}

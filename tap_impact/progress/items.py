@@ -94,8 +94,6 @@ class Progress:
     """By id, the marks of actions that the next catch-up may list although nothing changed."""
     open: dict[str, Open] = field(default_factory=dict)
     """By id, the actions to be asked for again; at most MOST_OPEN."""
-    refused_start: datetime | None = None
-    """A start of history that impact.com refused: there is nothing before `coverage.since`."""
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
@@ -118,7 +116,6 @@ class Progress:
                 )
                 for action_id, each in kept.open.items()
             },
-            parse_instant(kept.refused_start) if kept.refused_start else None,
         )
 
     def details(self) -> dict[str, Any]:
@@ -132,7 +129,6 @@ class Progress:
                 action_id: each._asdict() | {"event_date": iso(each.event_date)}
                 for action_id, each in self.open.items()
             },
-            "refused_start": iso(self.refused_start) if self.refused_start else None,
         }
         return {name: value for name, value in details.items() if value}
 
@@ -257,7 +253,6 @@ class Details(msgspec.Struct):
     recent: dict[str, str] = {}
     """By action, its marks with a blank between them."""
     open: dict[str, OpenDetails] = {}
-    refused_start: str | None = None
 
 
 def digest_of(content: bytes, size: int = 4) -> str:

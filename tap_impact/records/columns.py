@@ -1,22 +1,24 @@
 """Records written as JSON, column by column: what the plain path would write, for a fraction of it.
 
 The values of a column repeat (campaigns, states, days, blanks), so each text is read and written
-once and then looked up; what is left to do is to put the values of a row next to each other.
+once and then looked up; what is left to do is to join the values of each row.
 """
 
 from __future__ import annotations
 
-from itertools import repeat
+from collections import defaultdict
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_impact.records.fields import ADDITIONAL_FIELDS
+from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tap_impact.records.anomalies import Anomalies, Role
     from tap_impact.records.fields import Field, RecordMap, Row
 
 # What a stream map may make that JSON has no type for is written as text, as by the SDK.
@@ -24,7 +26,7 @@ encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 to_json = encoder.encode
 to_json_lines = encoder.encode_lines
 
-# Texts remembered for each kind of field: enough for what repeats, little enough for the memory.
+# Texts cached for each kind of field: enough for what repeats, little enough for the memory.
 MAX_CACHED = 5_000
 
 # How many values tell whether a column's repeat.
@@ -33,53 +35,68 @@ SAMPLE = 50
 # Few enough rows for the processor's cache, enough to spread the cost of each step.
 ROWS_AT_ONCE = 200
 
+# What the values of most columns are, and what can be cached: `1`, `1.0` and `True` are equal.
+TEXTS = frozenset({str, type(None)})
 
-class ParseCache(dict[str, bytes]):
-    """The JSON of what a reader makes of each text that it met."""
+
+class ParseCache(dict[str | None, bytes]):
+    """The JSON of what a reader makes of each text, or null, that it has read."""
 
     def __init__(self, read: Callable[[Any], Any]) -> None:
-        """Remember nothing yet."""
+        """Begin empty."""
         super().__init__()
         self.read = read
 
-    def __missing__(self, value: Any) -> bytes:
-        """Read a value. Only texts are remembered: `1`, `1.0` and `True` would pass for equal."""
-        json = to_json(self.read(value))
-        if isinstance(value, str):
-            if len(self) >= MAX_CACHED:
-                self.clear()
-            self[value] = json
+    def __missing__(self, text: str | None) -> bytes:
+        """Read a text.
+
+        Raises:
+            UnreadableValue: It is not of the reader's type.
+        """
+        json = to_json(self.read(text))
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        self[text] = json
         return json
 
 
 class Column:
     """How the values of one field become JSON."""
 
-    def __init__(self, field: Field, remembered: ParseCache) -> None:
-        """Share with the fields of the same kind what is remembered."""
-        self.source = field.source
-        self._read_texts = field.read_texts
-        self._is_scalar = not {"array", "object"} & {*field.json_schema["type"]}
-        self._remembered = remembered
+    def __init__(self, field: Field, cache: ParseCache) -> None:
+        """Share a cache with the fields of the same kind."""
+        self._field = field
+        self._cache = cache
 
-    def json(self, values: Sequence[Any]) -> Iterable[bytes]:
-        """The JSON of each value's property, by the shortest way; a `repeat` if it is but one."""
-        if not self._is_scalar:
-            return map(to_json, map(self._remembered.read, values))
-        if is_one(values):
-            return repeat(self._remembered[values[0]], len(values))
-        if self._read_texts and len({*values[:SAMPLE]}) > SAMPLE / 2:
+    def json(
+        self, values: Sequence[Any], unreadable: Mapping[int, dict[str, Role]]
+    ) -> Iterable[bytes]:
+        """The JSON of each value's property, by the shortest way; a `repeat` if it is but one.
+
+        Args:
+            values: of the rows, as sent.
+            unreadable: where to note by row which field cannot be read; null stands for it.
+        """
+        if TEXTS.issuperset(map(type, values)):
             try:
-                return to_json_lines(self._read_texts(values)).splitlines()
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                pass  # one is no text, or no text of this kind
-        return map(self._remembered.__getitem__, values)
+                return self._json_of_texts(values)
+            except UnreadableValue:
+                pass
+        return [
+            to_json(self._field.value(value, unreadable[row])) for row, value in enumerate(values)
+        ]
 
-
-def is_one(values: Sequence[Any]) -> bool:
-    """Whether all are the same text, or null; `1`, `1.0` and `True` would pass for the same."""
-    first, last = values[0], values[-1]
-    return isinstance(first, str | None) and first == last and values.count(first) == len(values)
+    def _json_of_texts(self, texts: Sequence[str | None]) -> Iterable[bytes]:
+        first = texts[0]
+        if first == texts[-1] and texts.count(first) == len(texts):
+            return repeat(self._cache[first], len(texts))
+        read_texts = self._field.read_texts
+        if read_texts and len({*texts[:SAMPLE]}) > SAMPLE / 2:
+            try:
+                return to_json_lines(read_texts(texts)).splitlines()
+            except UnreadableValue:
+                pass  # of another form, which the cache knows how to read, or which is unreadable
+        return [*map(self._cache.__getitem__, texts)]
 
 
 class Columns(NamedTuple):
@@ -95,6 +112,15 @@ class Columns(NamedTuple):
         return self._replace(values={name: [*column] for name, column in self.values.items()})
 
 
+class Lines(NamedTuple):
+    """The JSON of records."""
+
+    json: bytes
+    """A line each."""
+    size: int
+    """How many records."""
+
+
 class RecordEncoder:
     """Makes rows the JSON of one stream's records.
 
@@ -102,7 +128,7 @@ class RecordEncoder:
         record_map: what the records are made of.
         selected: the properties to write, in this order.
         constants: values of properties that are the same in every record.
-        additional: what a row holds and the map does not know; `RecordMap.additional`, or more.
+        anomalies: where to count what is odd in the rows.
     """
 
     def __init__(
@@ -110,15 +136,13 @@ class RecordEncoder:
         record_map: RecordMap,
         selected: Iterable[str],
         constants: Mapping[str, Any],
-        additional: Callable[[Mapping[str, Any]], dict[str, Any] | None],
+        anomalies: Anomalies,
     ) -> None:
         """Decide now what is the same for all rows."""
         caches = {field.read: ParseCache(field.read) for field in record_map.sent}
-        self._record_map = record_map
-        self._columns = {field.name: Column(field, caches[field.read]) for field in record_map.sent}
-        self._sources = record_map.sources
-        self._values_of = itemgetter(*record_map.sources)
-        self._additional = additional
+        self._map = record_map
+        self._columns = [(field, Column(field, caches[field.read])) for field in record_map.sent]
+        self._anomalies = anomalies
         self._pieces: list[tuple[bytes, str]] = []
         before = b"{"
         for name in selected:
@@ -130,61 +154,80 @@ class RecordEncoder:
                 before = b","
         self._end = before.removesuffix(b",") + b"}\n"
 
-    def encode(self, rows: Sequence[Row] | Columns) -> bytes:
-        """The JSON of each row's record, a line each. Rows are all of the map's row type, or dicts.
+    def encode(self, rows: Sequence[Row] | Columns) -> Lines:
+        """The JSON of the records of rows, which are all of the map's row type, or dicts.
 
-        Raises:
-            UnreadableField: Some value is not of its field's type.
+        Rows that cannot be placed are left out, and counted as anomalies.
         """
         if isinstance(rows, Columns):
-            return self._lines(rows)
-        lines = []
+            return Lines(self._joined(rows), rows.size)
+        lines, size = [], 0
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            lines.append(self._lines(self.columns(some)))
-        return b"".join(lines)
+            columns = self.columns(rows[start : start + ROWS_AT_ONCE])
+            lines.append(self._joined(columns))
+            size += columns.size
+        return Lines(b"".join(lines), size)
 
     def columns(self, rows: Sequence[Any]) -> Columns:
-        """The JSON of the rows' values, by property.
+        """The JSON of the rows' values, by property; as for `encode`. There is at least one row."""
+        unreadable: defaultdict[int, dict[str, Role]] = defaultdict(dict)
+        are_whole = self._are_whole(rows)
+        values = self._values(rows, are_whole=are_whole)
+        columns: dict[str, Iterable[bytes]] = {
+            field.name: column.json(values[field.source], unreadable)
+            for field, column in self._columns
+        }
+        is_clean = not any(unreadable.values())
+        if is_clean and are_whole:
+            columns[ADDITIONAL_FIELDS] = repeat(b"null", len(rows))
+        else:
+            unknown = self._anomalies.unknown_fields
+            columns[ADDITIONAL_FIELDS] = [
+                to_json(self._map.additional(as_sent(row), unreadable.get(each, ()), unknown))
+                for each, row in enumerate(rows)
+            ]
+        if is_clean:
+            return Columns(columns, len(rows))
+        is_placed = [True] * len(rows)
+        for row in sorted(unreadable):
+            if unreadable[row]:
+                row_id = self._map.identity(rows[row])
+                is_placed[row] = self._anomalies.count(unreadable[row], row_id)
+        size = sum(is_placed)
+        placed: dict[str, Iterable[bytes]] = {
+            name: repeat(next(column), size)
+            if isinstance(column, repeat)
+            else [*compress(column, is_placed)]
+            for name, column in columns.items()
+        }
+        return Columns(placed, size)
 
-        Raises:
-            UnreadableField: Some value is not of its field's type.
-        """
-        additional: Iterable[bytes] = repeat(b"null", len(rows))
+    def _values(self, rows: Sequence[Any], *, are_whole: bool) -> dict[str, Sequence[Any]]:
+        """The values of the rows by source, as sent."""
+        sources = self._map.sources
         by_row: Iterable[Iterable[Any]]
         if isinstance(rows[0], msgspec.Struct):
             by_row = map(msgspec.structs.astuple, rows)
-        elif self._are_whole(rows):
-            by_row = map(self._values_of, rows)
+        elif are_whole and len(sources) > 1:
+            by_row = map(itemgetter(*sources), rows)
         else:
-            by_row = ([row.get(source) for source in self._sources] for row in rows)
-            additional = [*map(to_json, map(self._additional, rows))]
-        values = dict(zip(self._sources, zip(*by_row, strict=True), strict=True))
-        columns: dict[str, Iterable[bytes]] = {ADDITIONAL_FIELDS: additional}
-        for name, column in self._columns.items():
-            try:
-                found = column.json(values[column.source])
-                columns[name] = found if isinstance(found, repeat) else [*found]
-            except (ValueError, TypeError, ArithmeticError):
-                self._name_unreadable(rows)
-                raise
-        return Columns(columns, len(rows))
+            by_row = ([row.get(source) for source in sources] for row in rows)
+        return dict(zip(sources, zip(*by_row, strict=True), strict=True))
 
-    def _name_unreadable(self, rows: Sequence[Any]) -> None:
-        for row in rows:
-            self._record_map.record(
-                msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
-            )
-
-    def _are_whole(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+    def _are_whole(self, rows: Sequence[Any]) -> bool:
         """Whether each has all fields that the map knows, and no others."""
-        return all(len(row) == len(self._sources) and row.keys() == self._sources for row in rows)
+        sources = self._map.sources
+        return isinstance(rows[0], msgspec.Struct) or all(
+            len(row) == len(sources) and row.keys() == sources for row in rows
+        )
 
-    def _lines(self, columns: Columns) -> bytes:
+    def _joined(self, columns: Columns) -> bytes:
         """Put the values of each row next to each other.
 
         What is given as a `repeat` is put into the line once for all.
         """
+        if not columns.size:
+            return b""
         line = [b""]
         columns_at = {}
         for before, name in self._pieces:
@@ -200,3 +243,8 @@ class RecordEncoder:
         for place, column in columns_at.items():
             values[place :: len(line)] = column
         return b"".join(values)
+
+
+def as_sent(row: Row) -> Mapping[str, Any]:
+    """A row by the API's names."""
+    return msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row

@@ -14,14 +14,16 @@ from functools import cached_property
 from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import inflection
 import msgspec
 
+from tap_impact.records.anomalies import Role
 from tap_impact.records.instants import iso, zoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from tap_impact.records.anomalies import Anomalies
 
     Row = Mapping[str, Any] | msgspec.Struct
     """A row of the API: as sent, or of its map's `row_type`."""
@@ -36,23 +38,47 @@ FALSE = frozenset({"false", "0", "no", "n"})
 NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})? )*").fullmatch
 GROUPED_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
+# Where a word begins within a name: `SubId1` has two, `PDFUri` too.
+WORD_START = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
 ADDITIONAL_FIELDS = "additional_fields"
 
 
-class UnreadableField(ValueError):
-    """A value is not of its field's type. The message names the field, never the value."""
+class UnreadableValue(ValueError):
+    """A value is not of its field's type. No message: it might show the value."""
+
+
+class UnreadableField(UnreadableValue):
+    """A field of a row cannot be read. The message names the field, never the value."""
 
 
 class Field(NamedTuple):
     """How one property of a record is made from one field of the API's row."""
 
     source: str
+    """The API's name; empty if no row holds the field, and who reads the rows gives the values."""
     name: str
     json_schema: dict[str, Any]
     read: Callable[[Any], Any]
-    """Pure, and one function for all fields of a kind: what it made of a text can be remembered."""
+    """Pure, and one function for all fields of a kind: what it makes of a text can be cached.
+
+    It raises `UnreadableValue`; any other exception is an error of the program.
+    """
     read_texts: Callable[[Sequence[str | None]], list[Any]] | None = None
-    """The same for many texts at once, quicker; it raises whatever it likes if one is no text."""
+    """The same for many texts and nulls at once, quicker.
+
+    It raises `UnreadableValue` where one is not written in the usual form, readable or not.
+    """
+    role: Role = Role.OTHER
+    """What it means if a value cannot be read."""
+
+    def value(self, sent: Any, unreadable: dict[str, Role]) -> Any:
+        """What the property is; null if it cannot be read, and then noted in `unreadable`."""
+        try:
+            return self.read(sent)
+        except UnreadableValue:
+            unreadable[self.source] = self.role
+            return None
 
 
 class RecordMap:
@@ -88,21 +114,48 @@ class RecordMap:
         required = [field.name for field in self.keys]
         return {"type": "object", "properties": properties, "required": required}
 
-    def record(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def record(self, row: Mapping[str, Any], anomalies: Anomalies | None = None) -> dict[str, Any]:
         """Make a row a record.
 
+        Without anomalies to count in, each value that cannot be read is an error.
+
         Raises:
-            UnreadableField: A value is not of its field's type.
+            UnreadableField: The row cannot be placed, because its key or what it is dated by cannot
+                be read; it is counted.
         """
-        record = {}
-        for field in self.sent:
-            try:
-                record[field.name] = field.read(row.get(field.source))
-            except (ValueError, TypeError, ArithmeticError):
-                raise UnreadableField(field.source) from None
+        unreadable: dict[str, Role] = {}
+        record = {field.name: field.value(row.get(field.source), unreadable) for field in self.sent}
         if self.is_of_impact:
-            record[ADDITIONAL_FIELDS] = self.additional(row)
+            unknown = anomalies.unknown_fields if anomalies else set[str]()
+            record[ADDITIONAL_FIELDS] = self.additional(row, unreadable, unknown)
+        if unreadable and not (anomalies and anomalies.count(unreadable, self.identity(row))):
+            raise UnreadableField(next(iter(unreadable)))
         return record
+
+    def additional(
+        self, row: Mapping[str, Any], unreadable: Iterable[str], unknown: set[str]
+    ) -> dict[str, Any] | None:
+        """What a row holds and no other property has, as sent; None if there is nothing.
+
+        Args:
+            row: as sent.
+            unreadable: its fields that cannot be read.
+            unknown: where the names of fields that the map does not know are added.
+        """
+        additional = {
+            name: value
+            for name, value in row.items()
+            if name not in self.sources and not is_blank(value)
+        }
+        unknown.update(additional)
+        return additional | {name: row[name] for name in unreadable} or None
+
+    def identity(self, row: Row) -> str:
+        """What names a row in the log: its keys as sent, or its `Id` if it has none."""
+        names = [field.source for field in self.keys if field.source] or ["Id"]
+        values = msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
+        sent = (values.get(name) for name in names)
+        return " ".join("?" if isinstance(value, Mapping | list) else str(value) for value in sent)
 
     def identities(self, rows: Sequence[Row]) -> Iterator[str]:
         """What tells each row from the others, as sent. Rows are all of one type."""
@@ -111,11 +164,6 @@ class RecordMap:
         else:
             columns = [map(methodcaller("get", field.source), rows) for field in self.keys]
         return map(" ".join, zip(*(map(str, column) for column in columns), strict=True))
-
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the map does not know, as sent; None if there is nothing."""
-        unknown = row.keys() - self.sources
-        return {name: row[name] for name in unknown if not is_blank(row[name])} or None
 
 
 def is_blank(value: object) -> bool:
@@ -140,39 +188,42 @@ def as_given(value: object) -> Any:
 
 def key(source: str, description: str) -> Field:
     """Text that identifies a row and is never blank."""
-    return Field(source, underscored(source), described("string", description), read_key, read_keys)
+    schema = described("string", description)
+    return Field(source, snake_case(source), schema, read_key, read_keys, Role.KEY)
 
 
 def text(source: str, description: str) -> Field:
-    """Text in impact.com's own words, where words like `n/a` stand for nothing."""
-    return Field(
-        source, underscored(source), nullable("string", description), read_text, read_texts
-    )
+    """Text in impact.com's own vocabulary, where words like `n/a` stand for nothing."""
+    schema = nullable("string", description)
+    return Field(source, snake_case(source), schema, read_text, read_texts)
 
 
 def verbatim(source: str, description: str) -> Field:
-    """Text that a brand, partner or customer chose: `NA` may be a sub id, or Namibia."""
-    return Field(
-        source, underscored(source), nullable("string", description), read_verbatim, read_verbatims
-    )
+    """Text that a brand, partner or customer chose: `NA` may be a sub id, Namibia or Naples."""
+    schema = nullable("string", description)
+    return Field(source, snake_case(source), schema, read_verbatim, read_verbatims)
+
+
+def money(source: str, description: str) -> Field:
+    """An amount of money, kept to the digit. One that cannot be read ends the run with 1."""
+    return decimal(source, description)._replace(role=Role.MONEY)
 
 
 def decimal(source: str, description: str) -> Field:
-    """Money or a quantity, kept to the digit."""
-    return Field(
-        source, underscored(source), nullable("number", description), read_decimal, read_decimals
-    )
+    """A quantity or a rate, kept to the digit."""
+    schema = nullable("number", description)
+    return Field(source, snake_case(source), schema, read_decimal, read_decimals)
 
 
 def flag(source: str, description: str) -> Field:
     """A boolean, however it is spelled."""
-    return Field(source, underscored(source), nullable("boolean", description), read_flag)
+    return Field(source, snake_case(source), nullable("boolean", description), read_flag)
 
 
 def instant(source: str, description: str) -> Field:
     """A moment, in UTC. The API writes it in the account's offset, which moves with the season."""
     schema = nullable("string", description) | {"format": "date-time"}
-    return Field(source, underscored(source), schema, read_instant, read_instants)
+    return Field(source, snake_case(source), schema, read_instant, read_instants)
 
 
 def day(name: str, source: str, description: str) -> Field:
@@ -184,21 +235,22 @@ def day(name: str, source: str, description: str) -> Field:
 def words(source: str, description: str) -> Field:
     """A list of texts, whichever way a list of the API's XML was turned into JSON."""
     schema = nullable("array", description) | {"items": {"type": "string"}}
-    return Field(source, underscored(source), schema, read_words)
+    return Field(source, snake_case(source), schema, read_words)
 
 
 def read_key(value: object) -> str:
     """What `key` makes of a value."""
     if is_blank(value):
-        raise ValueError
-    return str(value)
+        raise UnreadableValue
+    return as_text(value)
 
 
 def read_keys(values: Sequence[str | None]) -> list[str]:
     """`read_key` of many."""
-    if not BLANKS.isdisjoint(value.strip() for value in values):  # type: ignore[union-attr]
-        raise ValueError
-    return values  # type: ignore[return-value]
+    keys = [value for value in values if value is not None]
+    if len(keys) < len(values) or not BLANKS.isdisjoint(map(str.strip, keys)):
+        raise UnreadableValue
+    return keys
 
 
 def read_text(value: object) -> str | None:
@@ -206,14 +258,17 @@ def read_text(value: object) -> str | None:
     return None if is_blank(value) else as_text(value)
 
 
-def read_verbatim(value: object) -> str | None:
-    """What `verbatim` makes of a value."""
-    return as_text(value) if value is not None and str(value).strip() else None
-
-
 def read_texts(values: Sequence[str | None]) -> list[str | None]:
     """`read_text` of many."""
     return [value if value and value.strip() not in BLANKS else None for value in values]
+
+
+def read_verbatim(value: object) -> str | None:
+    """What `verbatim` makes of a value."""
+    if value is None:
+        return None
+    text = as_text(value)
+    return text if text.strip() else None
 
 
 def read_verbatims(values: Sequence[str | None]) -> list[str | None]:
@@ -222,7 +277,7 @@ def read_verbatims(values: Sequence[str | None]) -> list[str | None]:
 
 
 def read_decimal(value: object) -> Decimal | None:
-    """What `decimal` makes of a value."""
+    """What `money` and `decimal` make of a value."""
     return None if is_blank(value) else exact_decimal(value)
 
 
@@ -231,7 +286,7 @@ def read_decimals(values: Sequence[str | None]) -> list[msgspec.Raw | None]:
     written = [*filter(None, values)]
     text = " ".join([*written, ""])
     if text.count(" ") != len(written) or not NUMBERS(text):
-        raise ValueError
+        raise UnreadableValue
     return [msgspec.Raw(value) if value else None for value in values]
 
 
@@ -239,15 +294,20 @@ def read_flag(value: object) -> bool | None:
     """What `flag` makes of a value."""
     if is_blank(value):
         return None
-    word = str(value).strip().lower()
+    word = as_text(value).strip().lower()
     if word not in TRUE | FALSE:
-        raise ValueError
+        raise UnreadableValue
     return word in TRUE
 
 
 def read_instant(value: object) -> str | None:
     """What `instant` makes of a value."""
-    return None if is_blank(value) else iso(zoned(as_text(value).strip()))
+    if is_blank(value):
+        return None
+    try:
+        return iso(zoned(as_text(value).strip()))
+    except (ValueError, OverflowError):
+        raise UnreadableValue from None
 
 
 def read_instants(values: Sequence[str | None]) -> list[str | None]:
@@ -263,7 +323,12 @@ def read_instants(values: Sequence[str | None]) -> list[str | None]:
 
 def read_day(value: object) -> str | None:
     """What `day` makes of a value."""
-    return None if is_blank(value) else zoned(as_text(value).strip()).date().isoformat()
+    if is_blank(value):
+        return None
+    try:
+        return zoned(as_text(value).strip()).date().isoformat()
+    except ValueError:
+        raise UnreadableValue from None
 
 
 def read_days(values: Sequence[str | None]) -> list[str | None]:
@@ -276,12 +341,12 @@ def read_days(values: Sequence[str | None]) -> list[str | None]:
 
 def read_words(value: object) -> list[str] | None:
     """What `words` makes of a value."""
-    return [str(item) for item in listed(value) if not is_blank(item)] or None
+    return [as_text(item) for item in listed(value) if not is_blank(item)] or None
 
 
-def underscored(source: str) -> str:
+def snake_case(source: str) -> str:
     """A property's name: the API's, in snake case."""
-    return inflection.underscore(source)
+    return WORD_START.sub("_", source).replace("-", "_").lower()
 
 
 def nullable(json_type: str, description: str) -> dict[str, Any]:
@@ -295,23 +360,27 @@ def described(json_type: str, description: str) -> dict[str, Any]:
 
 
 def as_text(value: object) -> str:
-    """A scalar as text.
+    """A scalar as text, written as in JSON.
 
     Raises:
-        TypeError: It is a list or an object.
+        UnreadableValue: It is a list or an object.
     """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping | list):
-        raise TypeError
-    return str(value)
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float() | Decimal():
+            return str(value)
+        case _:
+            raise UnreadableValue
 
 
 def exact_decimal(value: object) -> Decimal:
     """A number to the digit, thousands grouped by commas or not.
 
     Raises:
-        ValueError: It is no finite decimal number.
+        UnreadableValue: It is no finite decimal number.
     """
     digits = as_text(value).strip()
     if "," in digits and GROUPED_THOUSANDS.fullmatch(digits):
@@ -319,13 +388,13 @@ def exact_decimal(value: object) -> Decimal:
     try:
         number = Decimal(digits)
     except InvalidOperation:
-        raise ValueError from None
+        raise UnreadableValue from None
     if not number.is_finite():
-        raise ValueError
+        raise UnreadableValue
     return number
 
 
-class OfHour(dict[str, str]):
+class HourCache(dict[str, str]):
     """Something about hours like `2026-06-29T23-07:00`, worked out once for each."""
 
     def __init__(self, of: Callable[[datetime], str]) -> None:
@@ -337,22 +406,35 @@ class OfHour(dict[str, str]):
         """Work it out.
 
         Raises:
-            ValueError: It is none, or its offset is not of whole hours.
+            UnreadableValue: It is none, or its offset is not of whole hours.
         """
         if not WHOLE_HOUR(hour):
-            raise ValueError
-        found = self.of(zoned(f"{hour[:13]}:00:00{hour[13:]}"))
-        if len(self) >= MOST_HOURS:
+            raise UnreadableValue
+        try:
+            found = self.of(zoned(f"{hour[:13]}:00:00{hour[13:]}"))
+        except (ValueError, OverflowError):
+            raise UnreadableValue from None
+        if len(self) >= MAX_CACHED_HOURS:
             self.clear()
         self[hour] = found
         return found
 
 
-MOST_HOURS = 10_000
+class UsualForms(dict[str, str]):
+    """What to make of texts of a usual form."""
+
+    def __missing__(self, text: str) -> str:
+        """Leave all others to a reader of one value."""
+        raise UnreadableValue
+
+
+MAX_CACHED_HOURS = 10_000
 WHOLE_HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])[+-][0-9]{2}:00").fullmatch
-WITHIN_HOUR = {f":{i // 60:02}:{i % 60:02}": f":{i // 60:02}:{i % 60:02}Z" for i in range(3600)}
-UTC_HOURS = OfHour(lambda hour: iso(hour)[:13])
-DAYS = OfHour(lambda hour: hour.date().isoformat())
+WITHIN_HOUR = UsualForms(
+    {f":{i // 60:02}:{i % 60:02}": f":{i // 60:02}:{i % 60:02}Z" for i in range(3600)}
+)
+UTC_HOURS = HourCache(lambda hour: iso(hour)[:13])
+DAYS = HourCache(lambda hour: hour.date().isoformat())
 
 
 def listed(value: object) -> Iterable[Any]:

@@ -10,6 +10,7 @@ first row, from schema, selection and settings.
 from __future__ import annotations
 
 import abc
+import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +24,8 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from typing_extensions import override
 
 from tap_impact.api.pages import decode
-from tap_impact.records.columns import Columns, RecordEncoder
+from tap_impact.records.anomalies import NOT_PLACED, Anomalies, Role
+from tap_impact.records.columns import Columns, Lines, RecordEncoder
 from tap_impact.records.fields import ADDITIONAL_FIELDS, nullable
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.batch_files import Table
@@ -101,7 +103,8 @@ class ImpactStream(singer_sdk.Stream):
         super().__init__(tap, schema=schema, name=declaration.name)
         self.primary_keys = declaration.keys
         self.replication_key = declaration.replication_key
-        self._unknown_fields: set[str] = set()
+        self.anomalies = Anomalies(dated_by=getattr(declaration.source, "happened", None))
+        self._named_fields: set[str] = set()
 
     # What a source sees (FedStream).
 
@@ -123,26 +126,12 @@ class ImpactStream(singer_sdk.Stream):
     @property
     def unplaced(self) -> int:
         """How many rows could not be loaded so far, because their key or date cannot be read."""
-        return 0
+        return self.anomalies.rows_not_placed
 
     @property
     def row_type(self) -> type | None:
         """What the rows of a page may be decoded to; None for dicts."""
         return None if self.declaration.rows_of else self.record_map.row_type
-
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the map does not know, named in the log when it is new."""
-        found = self.record_map.additional(row)
-        if new := sorted((found or {}).keys() - self._unknown_fields):
-            self._unknown_fields.update(new)
-            self.logger.info(
-                "%s: impact.com sends fields that this version does not know; they are kept under "
-                "%s: %s",
-                self.name,
-                ADDITIONAL_FIELDS,
-                ", ".join(new),
-            )
-        return found
 
     # What writes the messages.
 
@@ -154,11 +143,7 @@ class ImpactStream(singer_sdk.Stream):
             sdk_internals.begin_version(self)
 
     def emit(self, rows: Sequence[Row] | Columns) -> None:
-        """Write the records of rows.
-
-        Raises:
-            UnreadableField: A value is not of its field's type.
-        """
+        """Write the records of rows."""
         lines, count = self._lines(rows)
         if not self.is_fast:
             for record in self._decoded(lines):
@@ -173,8 +158,38 @@ class ImpactStream(singer_sdk.Stream):
         return self._decoded(self._lines(rows)[0])
 
     def finish(self) -> None:
-        """Tell the target that the stream was read to its end."""
-        sdk_internals.activate_version(self)
+        """Tell the target that the stream was read to its end, if nothing of it is missing."""
+        if not self.unplaced:
+            sdk_internals.activate_version(self)
+
+    def report_unreadable(self) -> None:
+        """Name each field that could not be read, and what became of its rows."""
+        for each in self.anomalies.unreadable.values():
+            self.logger.log(
+                logging.WARNING if each.role is Role.OTHER else logging.ERROR,
+                "%s: %s cannot be read in %d row%s, such as %s. %s",
+                self.name,
+                each.field,
+                each.rows,
+                "s"[: each.rows != 1],
+                each.first_row,
+                "Without it they cannot be loaded; the next run asks for them again."
+                if each.role in NOT_PLACED
+                else f"It is null, and as sent under {ADDITIONAL_FIELDS}.",
+            )
+
+    def _name_new_fields(self) -> None:
+        if not self.record_map.is_of_impact:
+            return
+        if new := sorted(self.anomalies.unknown_fields - self._named_fields):
+            self._named_fields.update(new)
+            self.logger.info(
+                "%s: impact.com sends fields that this version does not know; they are kept under "
+                "%s: %s",
+                self.name,
+                ADDITIONAL_FIELDS,
+                ", ".join(new),
+            )
 
     @cached_property
     def is_fast(self) -> bool:
@@ -191,15 +206,15 @@ class ImpactStream(singer_sdk.Stream):
             "connection_label": self._tap.settings.label,
             "connection_currency": self._tap.settings.currency,
         }
-        return RecordEncoder(self.record_map, names, connection, additional=self.additional)
+        return RecordEncoder(self.record_map, names, connection, self.anomalies)
 
-    def _lines(self, rows: Sequence[Row] | Columns) -> tuple[bytes, int]:
+    def _lines(self, rows: Sequence[Row] | Columns) -> Lines:
         """The JSON of the records of rows, a line each, and how many."""
-        if isinstance(rows, Columns):
-            return self.encoder.encode(rows), rows.size
-        if rows_of := self.declaration.rows_of:
+        if (rows_of := self.declaration.rows_of) and not isinstance(rows, Columns):
             rows = [own for row in rows for own in rows_of(row)]  # type: ignore[arg-type]
-        return self.encoder.encode(rows), len(rows)
+        lines = self.encoder.encode(rows)
+        self._name_new_fields()
+        return lines
 
     def _decoded(self, lines: bytes) -> Iterator[Record]:
         """Records with exact decimals, which stream maps may calculate with."""
@@ -293,10 +308,14 @@ def sync_source(tap: ImpactTap, streams: Sequence[ImpactStream]) -> None:
             stream.begin()
             measured.enter_context(stream.get_record_counter())
             measured.enter_context(stream.get_sync_timer())
-        for batch in streams[0].source.read(sync):
+        try:
+            for batch in streams[0].source.read(sync):
+                for stream in streams:
+                    if stream in batch.streams:
+                        stream.emit(batch.rows)
+        finally:
             for stream in streams:
-                if stream in batch.streams:
-                    stream.emit(batch.rows)
+                stream.report_unreadable()
     for stream in streams:
         stream.finish()
     sync.checkpoint()

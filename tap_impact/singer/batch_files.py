@@ -8,34 +8,37 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from singer_sdk.exceptions import FatalSyncError
-from singer_sdk.helpers._batch import SDKBatchMessage
 
 from tap_impact.records.columns import to_json
+from tap_impact.singer.sdk_internals import SDKBatchMessage
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
 
-    from singer_sdk.helpers._batch import BatchConfig
+    from tap_impact.singer.sdk_internals import BatchConfig
 
 # Higher levels cost the tap more than they save the loader.
 GZIP_LEVEL = 1
 
-# Long enough for every loader to have read a file. None says when it has.
-KEPT = timedelta(days=1)
+# Long enough for every loader to have read a file; none says when it has.
+RETENTION = timedelta(days=1)
 
-NAME = re.compile(r"tap-impact--.+--(\d{8}T\d{6}Z)-[0-9a-f]{32}\.jsonl(?:\.gz)?")
+PART = ".part"
+NAME = re.compile(r"tap-impact--.+--(\d{8}T\d{6}Z)-[0-9a-f]{32}\.jsonl(?:\.gz)?(?:\.part)?")
 
 
 class Table(NamedTuple):
-    """Where rows belong: a stream, and its version if it is read anew as a whole."""
+    """Where rows belong: a stream, and its version if the whole of it is read again."""
 
     stream: str
     version: int | None = None
@@ -44,19 +47,19 @@ class Table(NamedTuple):
 class BatchFiles:
     """The batch files of a run.
 
-    Each is at its place when it is whole, or not at all. Those of runs before are deleted when they
-    are a day old.
+    Each is where the loader finds it when it is whole, or not at all. Those of earlier runs are
+    deleted when they are a day old.
     """
 
     def __init__(self, config: BatchConfig, logger: logging.Logger) -> None:
-        """Neither write nor delete anything before there are rows."""
+        """Write and delete nothing before there are rows."""
         self._config = config
         self._logger = logger
         self._growing: dict[Table, GrowingFile] = {}
-        self._tidy = False
+        self._deleted_old = False
 
     def add(self, table: Table, records: bytes, extracted: datetime) -> Iterator[SDKBatchMessage]:
-        """Take the JSON of records, a line each; gives the messages of the files that are full.
+        """Add the JSON of records, a line each; gives the messages of the files that are full.
 
         Raises:
             FatalSyncError: A file cannot be written.
@@ -73,13 +76,13 @@ class BatchFiles:
                 yield self._finish(table)
 
     def finish(self) -> Iterator[SDKBatchMessage]:
-        """Put all rows taken so far at their place; gives the messages of their files."""
+        """Store the rows of all files that are not full; gives the messages of those files."""
         while self._growing:
             yield self._finish(next(iter(self._growing)))
 
     def _finish(self, table: Table) -> SDKBatchMessage:
-        if not self._tidy:
-            self._tidy = True
+        if not self._deleted_old:
+            self._deleted_old = True
             self._delete_old()
         try:
             url = self._growing.pop(table).store(table.stream)
@@ -111,10 +114,10 @@ class BatchFiles:
 
 
 class GrowingFile:
-    """Rows on their way into a batch file."""
+    """A batch file that has room for more rows."""
 
     def __init__(self, config: BatchConfig) -> None:
-        """Begin a file that vanishes with the process."""
+        """Begin a temporary file that has no name, so that it ends with the process."""
         self._config = config
         self._rows = 0
         self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115
@@ -138,21 +141,42 @@ class GrowingFile:
         return self._rows == self._config.batch_size
 
     def store(self, stream: str) -> str:
-        """Put the file where the loader finds it, and return its URL."""
+        """Copy the file to where the loader finds it, and return its URL."""
         if self._is_gzip:
             self._lines.close()
         storage = self._config.storage
         ending = ".jsonl.gz" if self._is_gzip else ".jsonl"
         unique = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex}"
         name = f"{storage.prefix or ''}tap-impact--{stream}--{unique}{ending}"
+        files, root = url_to_fs(storage.root, **storage.params)
         self._file.seek(0)
-        with self._file, storage.open(name, "wb") as place:
-            shutil.copyfileobj(self._file, place)
+        with self._file:
+            write_whole(files, f"{root}/{name}", self._file)
         return storage.get_url(name)
+
+
+def write_whole(files: AbstractFileSystem, path: str, content: IO[bytes]) -> None:
+    """Write a file that is at its path when it is whole, or not at all.
+
+    An object store shows no object before that. Where files can be renamed, it has another name
+    until then, in the same folder.
+    """
+    can_rename = type(files).mv is not AbstractFileSystem.mv  # that one copies
+    growing = path + PART if can_rename else path
+    files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    try:
+        with files.open(growing, "wb") as place:
+            shutil.copyfileobj(content, place)
+        if can_rename:
+            files.mv(growing, path)
+    except BaseException:
+        with suppress(Exception):
+            files.rm_file(growing)
+        raise
 
 
 def is_old(path: str, prefix: str) -> bool:
     """Whether a path is that of a batch file which no loader has a use for any more."""
     name = path.rpartition("/")[2]
     match = NAME.fullmatch(name.removeprefix(prefix)) if name.startswith(prefix) else None
-    return match is not None and datetime.fromisoformat(match[1]) < datetime.now(UTC) - KEPT
+    return match is not None and datetime.fromisoformat(match[1]) < datetime.now(UTC) - RETENTION

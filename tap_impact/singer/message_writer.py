@@ -1,7 +1,7 @@
-"""Singer messages on their way out: RECORDs gathered, or put into the files of BATCH messages.
+"""Singer messages on their way out: RECORDs in a buffer, or in the files of BATCH messages.
 
 One rule holds whatever breaks: a message that is no RECORD leaves after every row that was written
-before it, so a STATE never covers a row that is not out.
+before it, and none leaves once rows were lost. So a STATE never covers a row that is not out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from singer_sdk.singerlib.messages import RecordMessage
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_impact.records.columns import to_json
@@ -36,7 +36,7 @@ class MessageWriter(Output):
     batch_files: BatchFiles | None = None
 
     def __init__(self, interruption: Interruption) -> None:
-        """Nothing is gathered yet."""
+        """Begin with an empty buffer."""
         super().__init__(interruption)
         self._buffer = bytearray()
 
@@ -57,8 +57,9 @@ class MessageWriter(Output):
             FatalSyncError: They cannot be written.
         """
         if self.batch_files:
-            for message in self.batch_files.add(table, records, extracted):
-                super().write_message(message)
+            with self._failing_for_good():
+                for message in self.batch_files.add(table, records, extracted):
+                    super().write_message(message)
             return
         # the order of RecordMessage.to_dict
         before = b'{"type":"RECORD","stream":' + to_json(table.stream) + b',"record":'
@@ -72,9 +73,14 @@ class MessageWriter(Output):
             self.flush()
 
     def flush(self) -> None:
-        """Let go of all rows written so far: to standard output, or in whole batch files."""
-        for message in self.batch_files.finish() if self.batch_files else ():
-            super().write_message(message)
-        gathered, self._buffer = self._buffer, bytearray()
-        if gathered:
-            self.write(gathered)
+        """Write all rows that wait: to standard output, or in whole batch files.
+
+        Raises:
+            FatalSyncError: They cannot be written.
+        """
+        with self._failing_for_good():
+            for message in self.batch_files.finish() if self.batch_files else ():
+                super().write_message(message)
+            rows, self._buffer = self._buffer, bytearray()
+            if rows:
+                self.write(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -29,30 +30,45 @@ class Interruption:
         """Nobody has asked yet."""
         self._asked = Event()
         self._signum = 0
-        self._held = False
+        self._deferred = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal asked for the end: what defers signals should come to its own."""
+        return self._asked.is_set()
 
     def ask(self, signum: int) -> None:
-        """End the run: at once, or where `held` ends. Asked a second time, do not wait for that.
+        """End the run: at once, or where `defer_signals` ends.
 
+        One signal is often two: Meltano sends SIGINT and then SIGTERM on Ctrl-C. The second ends a
+        process that hangs on its way out, but defers to `defer_signals` like the first.
         State is not written here: whatever is whole was already followed by its STATE message.
         """
         if self._signum:
-            os._exit(128 + signum)
+            if not self._deferred:
+                os._exit(128 + self._signum)
+            return
         self._signum = signum
         self._asked.set()
         sys.unraisablehook = report_others
-        if not self._held:
+        atexit.register(ignore_signals)
+        if not self._deferred:
             raise Interrupted(signum)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Do something whole before a signal ends the run."""
-        self._held = True
+    def defer_signals(self) -> Iterator[None]:
+        """Do something whole before a signal ends the run; it should watch `asked` if it may hang.
+
+        Raises:
+            Interrupted: A signal came meanwhile, or had come before.
+        """
+        deferred_around, self._deferred = self._deferred, True
         try:
             yield
         finally:
-            self._held = False
-        self.check()
+            self._deferred = deferred_around
+        if not deferred_around:
+            self.check()
 
     def check(self) -> None:
         """End here if a signal asked for it, for it may have come where nothing can be raised."""
@@ -63,6 +79,12 @@ class Interruption:
         """Wait, in any thread, until a signal ends the run."""
         self._asked.wait(seconds)
         self.check()
+
+
+def ignore_signals() -> None:
+    """Keep the exit code: Python drops its handlers as it ends, and a signal would kill it."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def report_others(ignored: sys.UnraisableHookArgs) -> None:

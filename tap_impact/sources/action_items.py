@@ -24,20 +24,20 @@ from tap_impact.errors import (
     ItemsMissing,
     NoItemsAtAll,
     NotFound,
-    QueryRefused,
     RateLimited,
     UntrustedHost,
     WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
-from tap_impact.progress.dated import EARLIEST, DatedProgress
+from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.items import MOST_OPEN, RUNS_UNTIL_GONE, Action, Progress, digest_of
 from tap_impact.progress.windows import Window, newest_first, oldest_first
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.instants import iso
-from tap_impact.sources.dated import Reading, save_coverage
 from tap_impact.sources.dated import load_progress as load_list_progress
-from tap_impact.sources.lists import LIST_PAGE_SIZE
+from tap_impact.sources.dated import save_coverage
+from tap_impact.sources.lists import list_pages
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
@@ -81,15 +81,12 @@ class Listing:
     is_full_table: bool = False
     unplaced: int = 0
     bookmark: dict[str, Any] = field(default_factory=dict)
+    anomalies: Anomalies = field(default_factory=Anomalies)
 
     @property
     def row_type(self) -> type:
         """What the rows of a page are decoded to."""
         return self.record_map.row_type
-
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the map does not know."""
-        return self.record_map.additional(row)
 
     def within(self, sync: Sync, window: Window, purpose: Purpose) -> Iterator[bytes]:
         """The JSON of the records of a window."""
@@ -102,12 +99,15 @@ class Listing:
 
     def lines(self, rows: Sequence[Row]) -> list[bytes]:
         """The JSON of the records of rows."""
-        return self._encoder.encode(rows).splitlines() if rows else []
+        lines = self._encoder.encode(rows)
+        if lines.size < len(rows):
+            raise FatalAPIError(f"{self.name}: a row has no key. State is safe.")
+        return lines.json.splitlines()
 
     @cached_property
     def _encoder(self) -> RecordEncoder:
         names = [field.name for field in self.record_map.fields]
-        return RecordEncoder(self.record_map, names, {}, additional=self.additional)
+        return RecordEncoder(self.record_map, names, {}, Anomalies())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ class ActionItemsSource(Source):
     @override
     def estimate(self, sync: Sync) -> Estimate:
         settings, progress = sync.settings, load_progress(sync)
-        start = progress.coverage.history_start(settings.start, progress.refused_start)
+        start = settings.start
         lists = len([*progress.lists(now=settings.now, start=start, reach=settings.reach)])
         left = max(progress.coverage.since - start, timedelta())
         left += max(settings.now - progress.coverage.through, timedelta())
@@ -202,7 +202,7 @@ class ActionItemsSource(Source):
             AccessDenied, FatalAPIError, RetriableAPIError: as the client says.
         """
         path = self.path(action_id)
-        pages = [*client.pages(path, {"PageSize": LIST_PAGE_SIZE}, *self.item_keys)]
+        pages = [*list_pages(client, path, *self.item_keys)]
         rows = [row for page in pages for row in page.rows]
         announced = max(page.total for page in pages)
         if len(rows) < announced:
@@ -345,22 +345,13 @@ class Continuation:
     def _lists(self) -> Iterator[Batch]:
         """Go from list to list of actions until no more may be asked for."""
         sync, settings, progress = self._sync, self._sync.settings, self._progress
-        start = progress.coverage.history_start(settings.start, progress.refused_start)
+        start = settings.start
         for purpose, window in progress.lists(now=settings.now, start=start, reach=settings.reach):
-            is_beginning = False
-            try:
-                listed = self._listed(window, purpose)
-            except QueryRefused as error:
-                if purpose is not Purpose.HISTORY:
-                    raise
-                is_beginning = True
-                window = self._beginning(window, error)  # noqa: PLW2901
-                listed = self._listed(window, purpose)
+            listed = self._listed(window, purpose)
             to_ask = progress.to_ask(purpose, listed, start)
             asked, items = yield from self._ask(to_ask, purpose)
             if asked == len(to_ask):
                 progress.finished(purpose, window, listed, settings.now)
-                progress.refused_start = settings.start if is_beginning else progress.refused_start
             self._save()
             sync.logger.info(
                 "%s: %s %s: %d actions, %d of them to ask for, %d asked, %d items.",
@@ -378,16 +369,7 @@ class Continuation:
                     sync.name,
                     settings.action_items_per_run,
                 )
-            if is_beginning or asked < len(to_ask):
                 return
-
-    def _beginning(self, window: Window, refusal: QueryRefused) -> Window:
-        """What impact.com answers for of a window that begins before the account did."""
-        actions = self._source.actions
-        known = DatedProgress(self._progress.coverage)
-        search = Reading(actions.source, actions.of(self._sync), known).beginning(window, refusal)
-        deque(search, maxlen=0)  # what it reads is listed once more, by windows of our own
-        return Window(self._sync.account_start.known or window.start, window.end)
 
     def _ask(
         self, actions: Sequence[Action], purpose: Purpose | None = None

@@ -26,6 +26,7 @@ from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
 from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 from tap_impact.progress.dated import EARLIEST
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
 from tap_impact.records.instants import iso
@@ -247,7 +248,7 @@ class ClickExportSource(Source):
         with closing(export.file.content), Occurrences() as occurrences:
             of_each = [stream for stream in streams if stream.part == EACH]
             alike = Counter[tuple[bytes, ...]]()
-            for columns in self._columns(export, of_each):
+            for columns in self._columns(export, of_each or streams):
                 alike.update(zip(*(columns.values[name] for name in FIGURED), strict=True))
                 if of_each:
                     keyed = self._with_keys(columns.values, occurrences, day)
@@ -279,9 +280,9 @@ class ClickExportSource(Source):
             }
             yield Batch([row], [stream for stream in streams if stream.part == EXPORT])
 
-    def _columns(self, export: Export, of_each: Sequence[FedStream]) -> Iterator[Columns]:
+    def _columns(self, export: Export, streams: Sequence[FedStream]) -> Iterator[Columns]:
         """The clicks of an export's file in its order, some at once, as JSON by property."""
-        encoder = self._encoder(*of_each)
+        encoder = self._encoder(*streams)
         left = rows(export.file.content)
         read = 0
         try:
@@ -295,9 +296,9 @@ class ClickExportSource(Source):
             ) from None
         export.check_rows(read)
 
-    def _encoder(self, *of_each: FedStream) -> RecordEncoder:
-        additional = of_each[0].additional if of_each else self.click_map.additional
-        return RecordEncoder(self.click_map, (), {}, additional=additional)
+    def _encoder(self, *streams: FedStream) -> RecordEncoder:
+        anomalies = streams[0].anomalies if streams else Anomalies()
+        return RecordEncoder(self.click_map, (), {}, anomalies)
 
     def _with_keys(
         self, values: dict[str, Iterable[bytes]], occurrences: Occurrences, day: str

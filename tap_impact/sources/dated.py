@@ -20,7 +20,7 @@ from tap_impact.progress.windows import NARROWEST, WIDEST, Window, newest_first
 from tap_impact.records.fields import as_text, is_blank
 from tap_impact.records.instants import iso, zoned
 from tap_impact.settings import LARGEST_PAGE
-from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
+from tap_impact.sources.lists import ListSource, list_pages
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ class DatedSource(ListSource):
 
     def steps(self, settings: Settings, progress: DatedProgress) -> list[Step]:
         """What a run reads, given what is covered."""
-        now = settings.now
+        now, start = settings.now, settings.start
         covered = progress.coverage or Coverage(now, now)
-        start = covered.history_start(settings.start, progress.refused_start)
+        if progress.began and progress.refused_start and start >= progress.refused_start:
+            start = max(start, progress.began)
         lookback = settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
         steps = covered.steps(
             now=now, start=start, reach=settings.reach, settlement_lookback=lookback
@@ -104,8 +105,18 @@ class DatedSource(ListSource):
         Raises:
             FatalAPIError: Some cannot be had by any query.
         """
+        began = sync.account_start.known
+        if began and purpose is Purpose.HISTORY:
+            if window.end <= began:
+                return
+            window = window._replace(start=max(window.start, began))
         reading = Reading(self, sync, DatedProgress())
-        yield from reading.rows(purpose, window)
+        try:
+            yield from reading.rows(purpose, window)
+        except QueryRefused as error:
+            if purpose is not Purpose.HISTORY:
+                raise
+            sync.account_start.known = yield from reading.beginning(window, error)
         reading.raise_open()
 
     def rows_per_day(self, sync: Sync) -> float:
@@ -143,6 +154,8 @@ class Reading:
         """
         sync, source = self.sync, self.source
         is_new = self.progress.coverage is None
+        if (began := sync.account_start.known) and sync.settings.start < began:
+            self._note_beginning(began)
         steps = source.steps(sync.settings, self.progress)
         yield from self._ask_again()
         total = 0
@@ -156,8 +169,8 @@ class Reading:
             except QueryRefused as error:
                 if step.purpose is not Purpose.HISTORY:
                     raise
-                began = yield from self.beginning(step.window, error)
-                self.progress.refused_start = sync.settings.start
+                began = yield from self._batches(self.beginning(step.window, error))
+                self._note_beginning(began)
                 coverage = coverage._replace(since=began)
                 sync.logger.warning(
                     "%s: impact.com answers for no time before %s: history begins there. %s",
@@ -199,16 +212,27 @@ class Reading:
             since: where history begins. What locks or changes now may have happened before, where
                 the table would have days in part.
         """
-        streams = self.sync.streams
-        placed_before = sum(stream.unplaced for stream in streams)
+        unplaced = self._unplaced()
         for rows in self.rows(purpose, window):
             if since and purpose is not Purpose.HISTORY:
                 rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
-            yield Batch(rows, streams)
-        is_whole = sum(stream.unplaced for stream in streams) == placed_before
+            yield Batch(rows, self.sync.streams)
         # Settlement is read again for weeks anyway.
-        if not is_whole and purpose is not Purpose.SETTLEMENT:
+        if self._unplaced() > unplaced and purpose is not Purpose.SETTLEMENT:
             self.progress.unanswered.append(Query(purpose, window))
+
+    def _batches(
+        self, rows: Generator[Sequence[Row], None, datetime]
+    ) -> Generator[Batch, None, datetime]:
+        while True:
+            try:
+                yield Batch(next(rows), self.sync.streams)
+            except StopIteration as end:
+                began: datetime = end.value
+                return began
+
+    def _unplaced(self) -> int:
+        return sum(stream.unplaced for stream in self.sync.streams)
 
     def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""
@@ -269,9 +293,7 @@ class Reading:
         campaigns, sync = self.source.campaigns, self.sync
         listed: set[str] = set()
         try:
-            for page in sync.client.pages(
-                campaigns.path, {"PageSize": LIST_PAGE_SIZE}, campaigns.data_key
-            ):
+            for page in list_pages(sync.client, campaigns.path, campaigns.data_key):
                 listed |= campaigns_of(page.rows)
         except (FatalAPIError, RetriableAPIError) as error:
             sync.logger.warning(
@@ -290,7 +312,9 @@ class Reading:
         except (TypeError, ValueError, OverflowError):
             return True
 
-    def beginning(self, window: Window, refusal: QueryRefused) -> Generator[Batch, None, datetime]:
+    def beginning(
+        self, window: Window, refusal: QueryRefused
+    ) -> Generator[Sequence[Row], None, datetime]:
         """Find from when on impact.com answers within a window that it refused, and read it.
 
         It refuses what begins before the account did.
@@ -305,37 +329,34 @@ class Reading:
             if not refused < candidate < answered:
                 continue
             try:
-                yield from self.window(Purpose.HISTORY, Window(candidate, answered))
+                yield from self.rows(Purpose.HISTORY, Window(candidate, answered))
             except QueryRefused:
                 refused = candidate
                 continue
-            answered, has_answered = candidate, True
-            if candidate == self.sync.account_start.known:
-                return candidate
+            return candidate
         while answered - refused > ONE_HOUR:
             middle = Window(refused, answered).halves()[0].end
             try:
-                yield from self.window(Purpose.HISTORY, Window(middle, answered))
+                yield from self.rows(Purpose.HISTORY, Window(middle, answered))
             except QueryRefused:
                 refused = middle
             else:
                 answered, has_answered = middle, True
         if not has_answered:
             raise refusal
-        self.sync.account_start.known = answered
         return answered
 
     def _candidates(self, window: Window) -> Iterator[datetime]:
         """What may be the beginning, before it is searched for."""
-        if self.sync.account_start.known:
-            yield self.sync.account_start.known
-            return
         try:
             activated = zoned(as_text(self.sync.client.get("")["DateActivated"]))
+            yield activated.astimezone(window.start.tzinfo)
         except (FatalAPIError, RetriableAPIError, LookupError, TypeError, ValueError):
             return
-        self.sync.account_start.known = activated.astimezone(window.start.tzinfo)
-        yield self.sync.account_start.known
+
+    def _note_beginning(self, began: datetime) -> None:
+        self.sync.account_start.known = self.progress.began = began
+        self.progress.refused_start = self.sync.settings.start
 
     def _save(self, coverage: Coverage) -> None:
         self.progress.coverage = coverage
@@ -355,8 +376,9 @@ def load_progress(sync: Sync) -> DatedProgress:
         progress.coverage = covered and other.coverage and covered.common(other.coverage)
         progress.unanswered += other.unanswered
         progress.campaigns |= other.campaigns
-    if progress.refused_start and progress.coverage:
-        sync.account_start.known = progress.coverage.since
+    start = sync.settings.start
+    if progress.refused_start and start >= progress.refused_start:
+        sync.account_start.known = progress.began
     return progress
 
 

@@ -9,18 +9,22 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_impact.api.scopes import Need
+from tap_impact.errors import TooManyPages
 from tap_impact.sources.source import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tap_impact.api.client import ImpactClient, Page
     from tap_impact.api.scopes import Scope
     from tap_impact.records.fields import Row
     from tap_impact.settings import Settings
     from tap_impact.sources.source import Sync
 
-# Larger pages of small lists bring 5xx; only actions and their updates take 20,000.
+# Larger pages of small lists bring 5xx; only actions and their updates take 20,000. Some lists may
+# take no more than the 100 that is their default.
 LIST_PAGE_SIZE = 1000
+SMALL_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class ObjectSource(Source):
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
-        yield Batch([sync.client.get(self.path)], sync.streams)
+        found = sync.client.get(self.path)
+        if not isinstance(found, dict) or not found:
+            raise FatalAPIError(f"impact.com answered {self.path or '/'} with no object.")
+        yield Batch([found], sync.streams)
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,12 @@ class ListSource(Source):
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
-        for rows in self.pages(sync, {"PageSize": LIST_PAGE_SIZE}):
-            yield Batch(rows, sync.streams)
+        try:
+            for rows in self.pages(sync, {"PageSize": LIST_PAGE_SIZE}):
+                yield Batch(rows, sync.streams)
+        except TooManyPages:
+            for rows in self.pages(sync, {"PageSize": SMALL_PAGE_SIZE}):
+                yield Batch(rows, sync.streams)
 
     def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows of a list page by page, each at least once.
@@ -99,3 +110,11 @@ class ListSource(Source):
                 again = "" if is_second else " Reading them once more."
                 sync.logger.warning("%s: %s.%s", sync.name, came, again)
         raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")
+
+
+def list_pages(client: ImpactClient, path: str, *data_keys: str) -> Iterator[Page]:
+    """The pages of a small list, once; rows are dicts, under one of the data keys."""
+    try:
+        yield from client.pages(path, {"PageSize": LIST_PAGE_SIZE}, *data_keys)
+    except TooManyPages:
+        yield from client.pages(path, {"PageSize": SMALL_PAGE_SIZE}, *data_keys)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Need, Scope
     from tap_impact.errors import AccessDenied
+    from tap_impact.records.anomalies import Anomalies
     from tap_impact.records.columns import Columns
     from tap_impact.records.fields import RecordMap, Row
     from tap_impact.settings import Settings
@@ -59,8 +60,9 @@ class FedStream(Protocol):
     def unplaced(self) -> int:
         """How many rows could not be loaded so far, because their key or date cannot be read."""
 
-    def additional(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What a row holds and the stream does not know; the log names new fields once."""
+    @property
+    def anomalies(self) -> Anomalies:
+        """Where what is odd in its rows is counted."""
 
 
 class Batch(NamedTuple):

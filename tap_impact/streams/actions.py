@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.coverage import Purpose
-from tap_impact.records.fields import RecordMap, day, decimal, instant, key, text, verbatim
+from tap_impact.records.fields import RecordMap, day, decimal, instant, key, money, text, verbatim
 from tap_impact.sources.dated import DatedSource, Feed
 from tap_impact.streams.campaigns import CAMPAIGN_LIST
 from tap_impact.streams.stream import Stream
@@ -46,8 +46,8 @@ ACTIONS = Stream(
         verbatim("ActionTrackerName", "Name of the action tracker, like Sale."),
         text("State", "PENDING, APPROVED or REVERSED, at the time of loading."),
         text("AdId", "Ad of the winning click."),
-        decimal("Payout", "Commission at present, in currency."),
-        decimal("Amount", "Sale amount at present, in currency."),
+        money("Payout", "Commission at present, in currency."),
+        money("Amount", "Sale amount at present, in currency."),
         text("Currency", "ISO 4217 code, mostly the account's and not the order's."),
         instant("EventDate", "When the conversion happened."),
         day("event_day", "EventDate", "Day of the conversion as the account's calendar has it."),
@@ -58,10 +58,10 @@ ACTIONS = Stream(
         verbatim("SubId1", "First sub id of the winning click."),
         verbatim("SubId2", "Second sub id of the winning click."),
         verbatim("SubId3", "Third sub id of the winning click."),
-        decimal("DeltaPayout", "Change of payout in the last update."),
-        decimal("IntendedPayout", "Payout by the contract's terms, before any modification."),
-        decimal("DeltaAmount", "Change of amount in the last update."),
-        decimal("IntendedAmount", "Amount before any modification."),
+        money("DeltaPayout", "Change of payout in the last update."),
+        money("IntendedPayout", "Payout by the contract's terms, before any modification."),
+        money("DeltaAmount", "Change of amount in the last update."),
+        money("IntendedAmount", "Amount before any modification."),
         instant("ReferringDate", "When the winning click happened."),
         instant("CreationDate", "When impact.com made the action; days later for late posting."),
         instant("ClearedDate", "When the payout reached the balance; null until then."),
@@ -104,8 +104,8 @@ ACTION_UPDATES = Stream(
         text("StateDetailDescription", "The state's detail in words."),
         text("AdId", "Ad of the winning click."),
         text("ReportingState", "Reason of the change, like ORDER_UPDATE or ITEM_RETURNED."),
-        decimal("DeltaPayout", "Change of payout against the update before, in currency."),
-        decimal("DeltaAmount", "Change of amount against the update before, in currency."),
+        money("DeltaPayout", "Change of payout against the update before, in currency."),
+        money("DeltaAmount", "Change of amount against the update before, in currency."),
         text("Currency", "ISO 4217 code, mostly the account's and not the order's."),
         verbatim("Category", "Category of the item, as the brand has it."),
         verbatim("Sku", "Item that the change is about."),
@@ -130,7 +130,7 @@ ACTION_UPDATES = Stream(
         text("EventTypeId", "Event type, the action tracker's id."),
         verbatim("EventTypeName", "Name of the event type, like Sale."),
         text("PayoutLevel", "What the payout was worked out for: ORDER or ITEM."),
-        decimal("DefaultPayout", "Payout before adjustments, in default_payout_currency."),
+        money("DefaultPayout", "Payout before adjustments, in default_payout_currency."),
         text("DefaultPayoutCurrency", "ISO 4217 code of default_payout."),
         verbatim("SharedId", "Shared id of the winning click."),
         text("ActionUri", "Path of the action in the API."),

@@ -6,11 +6,11 @@ from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
     RecordMap,
     computed,
-    decimal,
     described,
     flag,
     given,
     instant,
+    money,
     nullable,
     text,
     verbatim,
@@ -79,8 +79,8 @@ CLICK = RecordMap(
     verbatim("SubId1", "First sub id of the link."),
     verbatim("SubId2", "Second sub id of the link."),
     verbatim("SubId3", "Third sub id of the link."),
-    decimal("CpcBid", "Bid per click."),
-    decimal("Payout", "What the click itself pays."),
+    money("CpcBid", "Bid per click."),
+    money("Payout", "What the click itself pays."),
     flag("UniqueClick", "Whether the click is unique by the standards of the IAB."),
 )
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -42,7 +43,8 @@ def statuses(sandbox: Sandbox, reply: dict[str, str], looks: int) -> list[str]:
 
 
 def truth(sandbox: Sandbox, day: str = DAY) -> list[dict[str, Any]]:
-    return list(sandbox.world.clicks(date.fromisoformat(day), sandbox.at))
+    """The clicks, with sub ids as files have them if nothing else is said: flat."""
+    return [flat(click) for click in sandbox.world.clicks(date.fromisoformat(day), sandbox.at)]
 
 
 def test_from_queue_to_file(sandbox: SandboxFactory) -> None:
@@ -67,6 +69,34 @@ def test_from_queue_to_file(sandbox: SandboxFactory) -> None:
     assert running.files_url != running.url
     assert requests.get(location, timeout=10).json() == {"Clicks": truth(running)}
     assert [seen.authorized for seen in running.file_requests] == [False]
+
+
+def test_the_body_of_a_redirect_is_a_page_that_holds_the_link(sandbox: SandboxFactory) -> None:
+    running = sandbox(**DONE)
+    redirect = ask(running, export(running)["ResultUri"])
+    assert redirect.headers["Content-Type"].startswith("text/html")
+    assert f'href="{escape(redirect.headers["Location"])}"' in redirect.text
+
+
+def test_clicks_of_today_are_answered(sandbox: SandboxFactory) -> None:
+    running = sandbox(**DONE)
+    clicks = truth(running, "2026-06-29")  # it is still evening in the account's own time zone
+    assert json.loads(content(running, day="2026-06-29"))["Clicks"] == clicks
+    assert 0 < len(clicks) < running.world.click_count(date(2026, 6, 29))
+
+
+def test_files_are_as_they_were_seen_live_or_as_they_are_documented(
+    sandbox: SandboxFactory,
+) -> None:
+    rows = json.loads(content(sandbox(**DONE)))["Clicks"]
+    assert {"SubId1", "SubId2", "SubId3", "ProgramName"} <= rows[0].keys()
+    assert {len(row["Id"]) for row in rows} == {39}
+    assert {"Safari", "Chrome Mobile", "null"} <= {row["Browser"] for row in rows}
+    assert "iOS" in {row["Os"] for row in rows}
+    assert "California" in {row["CustomerRegion"] for row in rows}
+    documented = json.loads(content(sandbox(**DONE, click_words="documented")))["Clicks"]
+    assert {"SAFARI", "CHROME_MOBILE", "null"} <= {row["Browser"] for row in documented}
+    assert "IOS" in {row["Os"] for row in documented}
 
 
 def test_the_host_of_files_refuses_credentials_and_old_links(sandbox: SandboxFactory) -> None:
@@ -194,10 +224,10 @@ def test_json_files(sandbox: SandboxFactory, shape: str, nesting: str, *, squeez
     else:
         rows = json.loads(file)
         rows = rows["Clicks"] if shape == "object" else rows
-    clicks = truth(running)
+    clicks = list(running.world.clicks(date.fromisoformat(DAY), running.at))
     partner = clicks[0]["PartnerRelated"]
     if nesting == "flat":
-        assert rows == [flat(click) for click in clicks]
+        assert rows == truth(running)
     else:
         assert rows[0]["PartnerRelated"] == (partner if nesting == "list" else partner[0])
     assert [row["Id"] for row in rows] == [click["Id"] for click in clicks]
@@ -207,7 +237,7 @@ def test_csv_file(sandbox: SandboxFactory) -> None:
     running = sandbox(**DONE)
     file = content(running, ResultFormat="CSV")
     rows = list(csv.DictReader(io.StringIO(file.decode(), newline="")))
-    assert rows == [flat(click) for click in truth(running)]
+    assert rows == truth(running)
     assert set(BRAND_COLUMNS) < rows[0].keys()
     assert file.startswith(b'"Id","ProgramId"')
 

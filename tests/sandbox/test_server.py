@@ -121,6 +121,8 @@ FIVE_DAYS = timedelta(days=5)
         pytest.param({"StartDate": "2026-06-01", "EndDate": z(NOW)}, id="bare date"),
         pytest.param({"StartDate": "2026-06-01T00:00:00", "EndDate": z(NOW)}, id="no zone"),
         pytest.param({"StartDate": "06/01/2026", "EndDate": z(NOW)}, id="slashes"),
+        pytest.param({"StartDate": "2026-06-01T00:00:00.000Z", "EndDate": z(NOW)}, id="millis"),
+        pytest.param({"StartDate": D40, "EndDate": "2126-06-01T00:00:00Z"}, id="far future"),
         pytest.param({"StartDate": "2026-13-01T00:00:00Z", "EndDate": z(NOW)}, id="month 13"),
         pytest.param({"State": "PAID"}, id="unknown state"),
         pytest.param({"CampaignId": "mine"}, id="campaign is no number"),
@@ -145,20 +147,25 @@ def test_refused(sandbox: SandboxFactory, resource: str, query: dict[str, Any]) 
             {"StartDate": "2023-06-30T06:10:00Z", "EndDate": "2023-07-01T00:00:00Z"}, id="3 y"
         ),
         pytest.param({"StartDate": "2026-06-01T00:00:00+0000", "EndDate": z(NOW)}, id="+0000"),
-        pytest.param({"StartDate": "2026-06-01T00:00:00.000Z", "EndDate": z(NOW)}, id="millis"),
         pytest.param(
             {"LockingDateStart": "2020-01-01T00:00:00Z", "LockingDateEnd": "2020-01-02T00:00:00Z"},
             id="locks",
         ),
-        pytest.param({"PageSize": "1"}, id="small page"),
+        pytest.param({"PageSize": "100"}, id="small page"),
+        pytest.param({"PageSize": "1000"}, id="page of 1,000"),
+        pytest.param({"Colour": "red"}, id="unknown parameter"),
     ],
 )
 def test_accepted(sandbox: SandboxFactory, resource: str, query: dict[str, Any]) -> None:
     assert ask(sandbox(), resource, **query).status_code == 200
 
 
-def test_a_page_size_below_the_minimum_is_raised_or_refused(sandbox: SandboxFactory) -> None:
-    assert ask(sandbox(), "/Actions", PageSize=10).json()["@pagesize"] == "2000"
+def test_a_page_size_below_the_minimum_is_kept_or_raised_or_refused(
+    sandbox: SandboxFactory,
+) -> None:
+    assert ask(sandbox(), "/Actions", PageSize=100).json()["@pagesize"] == "100"
+    clamping = sandbox(page_size_below_minimum="clamp")
+    assert ask(clamping, "/Actions", PageSize=10).json()["@pagesize"] == "2000"
     strict = sandbox(page_size_below_minimum="refuse")
     assert ask(strict, "/Actions", PageSize=10).status_code == 400
     assert ask(strict, "/Actions", PageSize=2000).status_code == 200

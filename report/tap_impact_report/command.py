@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 import psycopg
-from impact_sandbox.database import DATABASE, DEFAULT_PORT, HOST, ROLE
 
-from tap_impact.report.figures import loaded_schemas, read
-from tap_impact.report.page import page
+from tap_impact_report.figures import loaded_schemas, read
+from tap_impact_report.page import page
+
+# The database of this project, as `database:start` runs it.
+HOST, PORT, ROLE, DATABASE = "127.0.0.1", 27632, "impact", "impact"
 
 
 @click.command()
+@click.version_option(package_name="tap-impact-report")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -30,7 +33,7 @@ from tap_impact.report.page import page
     help="Schema of the loaded tables, if more than one has any.",
 )
 @click.option("--host", envvar="TARGET_POSTGRES_HOST", default=HOST, show_envvar=True)
-@click.option("--port", envvar="TARGET_POSTGRES_PORT", default=DEFAULT_PORT, show_envvar=True)
+@click.option("--port", envvar="TARGET_POSTGRES_PORT", default=PORT, show_envvar=True)
 @click.option("--user", envvar="TARGET_POSTGRES_USER", default=ROLE, show_envvar=True)
 @click.option("--password", envvar="TARGET_POSTGRES_PASSWORD", show_envvar=True)
 @click.option("--database", envvar="TARGET_POSTGRES_DATABASE", default=DATABASE, show_envvar=True)

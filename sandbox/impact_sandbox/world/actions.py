@@ -1,10 +1,4 @@
-"""A partner account whose actions, items and clicks live through time: one seed, one world.
-
-Every calendar day of the account (in its own time zone) is drawn from a generator of its own, so
-one day costs one day, and the world at a later instant is the same world grown older. Instants
-are whole seconds since the Unix epoch inside this module, and aware datetimes at its door.
-Field names and their order are those of impact.com's OpenAPI files (partner, version 16).
-"""
+"""Actions, their updates and items, and how they live through time."""
 
 # ruff: noqa: PLR2004, S311 - the odds of a made-up world are literals, and no secret
 
@@ -12,156 +6,43 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import ROUND_DOWN, Decimal
-from itertools import accumulate
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
+
+from impact_sandbox.world.account import CENT, DAY, ZERO, Account, Row, count_of_day, lag, split
+from impact_sandbox.world.campaigns import Campaign, drawn
+from impact_sandbox.world.texts import DOMAINS, PLACES, SKUS, SUB_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 T = TypeVar("T")
-Row = dict[str, str]
 
 PENDING, APPROVED, REVERSED = "PENDING", "APPROVED", "REVERSED"
-DAY = 86_400
 LONGEST_LIFE = 70 * DAY
 """From an action's event to its locking; nothing but clearing happens later."""
-LONGEST_LAG = 40 * 60
-"""From an event's own timestamp to the moment at which impact.com's API shows it."""
-ZERO = Decimal(0)
-CENT = Decimal("0.01")
-
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """A program that the account has joined, and how its actions live.
-
-    ``lock_days`` counts from the event's day (or, if open-ended, from the day on which the date
-    is set) to the local midnight of locking; None stands for the 28th of the following month.
-    """
-
-    id: str
-    name: str
-    advertiser: str
-    tracker: tuple[str, str]
-    ads: tuple[tuple[str, str, str], ...]
-    share: float
-    rate: Decimal
-    quantum: Decimal
-    lock_days: int | None
-    batched: bool = False
-    approved_by_hand: float = 0.0
-    open_ended: bool = False
-    pays_by_item: bool = False
-
-
-CAMPAIGNS = (
-    Campaign(
-        "2001",
-        "Fernhill Outdoor",
-        "Fernhill Outdoor Ltd",
-        ("7301", "Sale"),
-        (("50101", "Autumn tents", "BANNER"), ("50102", "Shop link", "TEXT_LINK")),
-        share=0.34,
-        rate=Decimal("0.05"),
-        quantum=Decimal("0.01"),
-        lock_days=30,
-        pays_by_item=True,
-    ),
-    Campaign(
-        "2044",
-        "Casa Ñandú",
-        "Ñandú Hogar S.A.",
-        ("7420", "Online Sale"),
-        (("50240", "Deep link", "ONLINE_TRACKING_LINK"),),
-        share=0.26,
-        rate=Decimal("0.0725"),
-        quantum=Decimal("0.0001"),
-        lock_days=None,
-    ),
-    Campaign(
-        "2107",
-        "Quayside Insurance",
-        "Quayside Mutual",
-        ("7512", "Policy"),
-        (("50301", "Quote form", "TEXT_LINK"), ("50302", "Newsletter", "EMAIL")),
-        share=0.16,
-        rate=Decimal("0.031416"),
-        quantum=Decimal("0.000001"),
-        lock_days=45,
-        batched=True,
-    ),
-    Campaign(
-        "2150",
-        "Bright & Bold Lighting",
-        "Bright & Bold GmbH",
-        ("7600", "Sale"),
-        (("50410", 'Lamps "24/7"', "BANNER"), ("50411", "Coupon page", "COUPON")),
-        share=0.16,
-        rate=Decimal("0.08"),
-        quantum=Decimal("0.1"),
-        lock_days=60,
-        approved_by_hand=0.45,
-        pays_by_item=True,
-    ),
-    Campaign(
-        "2203",
-        "雪国 Travel",
-        "雪国 Travel K.K.",
-        ("7705", "Booking"),
-        (("50500", "Ryokan stays", "CONTENT"),),
-        share=0.08,
-        rate=Decimal("0.04"),
-        quantum=Decimal("0.01"),
-        lock_days=30,
-        open_ended=True,
-    ),
-)
-SHARES = tuple(accumulate(campaign.share for campaign in CAMPAIGNS))
-
-PLACES = (
-    ("855", "Santa Barbara", "California", "US"),
-    ("807", "San Francisco", "California", "US"),
-    ("501", "New York", "New York", "US"),
-    ("602", "Chicago", "Illinois", "US"),
-    ("", "São Paulo", "São Paulo", "BR"),
-    ("", "Zürich", "Zürich", "CH"),
-    ("", "Łódź", "Łódzkie", "PL"),
-    ("", "東京", "東京都", "JP"),
-    ("", "Reykjavík", "Höfuðborgarsvæði", "IS"),
-    ("", "", "", ""),
-)
-SUB_IDS = (
-    "",
-    "blog",
-    "newsletter-2026-03",
-    "a b c",
-    'say "hi", twice',
-    "back\\slash",
-    "ключ=значение&x=1",
-    "null",
-    "00123",
-    "🎿 winter",
-    "tab\there",
-)
-DOMAINS = ("", "gear-notes.example", "deals.example", "forum.example")
 REFERRING_TYPES = ("CLICK_COOKIE",) * 6 + ("PROMOCODE", "CALL", "REPORTED_PARTNER_ID", "ACTION")
 PROMO_CODES = ("",) * 11 + ("SPRING26",)
-SKUS = (
-    ("TENT-3P", "Three person tent", "Camping"),
-    ("A/B 12", "Mug, large", "Kitchen"),
-    ("50% off", "Voucher", "Vouchers"),
-    ("日本-手袋", "手袋", "衣類"),
-    ("ÄÖÜ#7?x=1", "Lämpchen", "Lighting"),
-    ("00042", "Rope & hook", "Climbing"),
-    ("lamp+bulb", "Lamp with bulb", "Lighting"),
-    ("x", "Thing", ""),
-)
 REASONS = ("ORDER_UPDATE", "ITEM_OUT_OF_STOCK", "CONS_ERROR", "OTHER")
+PER_DAY = 1_000_000
+"""An action's id ends with day * PER_DAY + number, so that it can be found again at once."""
+
+FATES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("modified",),
+    ("modified", "modified"),
+    ("reversed",),
+    ("modified", "reversed"),
+    ("reversed", "restored"),
+    ("reversed", "restored", "modified"),
+    ("reversed", "restored", "reversed"),
+)
+FATE_SHARES = (0.74, 0.80, 0.83, 0.91, 0.935, 0.965, 0.985)
 
 
 class Step(NamedTuple):
@@ -205,7 +86,7 @@ class Life:
 class SeenAction:
     """An action as impact.com's API shows it at an instant."""
 
-    world: World
+    world: Account
     life: Life
     steps: tuple[Step, ...]
     state: str
@@ -411,7 +292,7 @@ class SeenUpdate:
             "SubId2": life.pick(SUB_IDS, 17),
             "SubId3": "",
             "PaystubId": "",
-            "ContractId": f"S-{77_000 + int(campaign.id)}",
+            "ContractId": campaign.contract_id,
             "EventTypeId": campaign.tracker[0],
             "EventTypeName": campaign.tracker[1],
             "PayoutLevel": "ITEM" if self.parts > 1 else "ORDER",
@@ -428,112 +309,13 @@ def order_id(life: Life) -> str:
     return "" if life.campaign.batched or life.salt % 23 == 0 else f"A-{life.salt % 10**11:011d}"
 
 
-def split(total: Decimal, count: int) -> list[Decimal]:
-    """Cut a sum of money into parts that add up to it exactly."""
-    share = (total / count).quantize(CENT, ROUND_DOWN) if count > 1 else ZERO
-    return [*[share] * (count - 1), total - share * (count - 1)]
+class Actions(Account):
+    """The actions of an account."""
 
-
-class World:
-    """One partner account.
-
-    Args:
-        seed: Another seed is another account, with another SID, token and history.
-        actions_per_day: The mean; real days differ.
-        clicks_per_day: The mean; real days differ.
-        opened: The first day on which anything happened.
-        timezone: The account's own, an IANA name.
-        currency: The account's own, ISO 4217.
-        reattributed: The share of actions that go to another partner before they lock, and so
-            vanish without a trace.
-    """
-
-    def __init__(
-        self,
-        seed: int | str = 0,
-        *,
-        actions_per_day: float = 30,
-        clicks_per_day: float = 400,
-        opened: date = date(2023, 1, 1),
-        timezone: str = "America/Los_Angeles",
-        currency: str = "USD",
-        reattributed: float = 0.0,
-    ) -> None:
-        """Nothing is drawn before it is asked for."""
-        self.seed = seed
-        self.actions_per_day = actions_per_day
-        self.clicks_per_day = clicks_per_day
-        self.opened = opened
-        self.zone = ZoneInfo(timezone)
-        self.currency = currency
-        self.reattributed = reattributed
-        rng = Random(f"{seed}:account")
-        alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-        self.account_sid = "IR" + "".join(rng.choices(alphabet, k=32))
-        self.auth_token = "not-a-real-token-" + "".join(rng.choices(alphabet, k=15))
-        self.account_id = str(rng.randrange(1_000_000, 2_000_000))
-        self.name = "Sandbox Publisher"
-        self.path = f"/Mediapartners/{self.account_sid}"
-        self._days: dict[int, tuple[Life, ...]] = {}
-        self._midnights: dict[int, int] = {}
-
-    # -- instants --------------------------------------------------------------------------
-
-    def text(self, instant: int | None) -> str:
-        """Write an instant as impact.com does: in the account's offset, blank if there is none."""
-        return datetime.fromtimestamp(instant, self.zone).isoformat() if instant else ""
-
-    def midnight(self, day: int) -> int:
-        """Return the instant at which a calendar day (an ordinal) of the account begins."""
-        found = self._midnights.get(day)
-        if found is None:
-            at = datetime.combine(date.fromordinal(day), datetime.min.time(), self.zone)
-            found = self._midnights[day] = int(at.timestamp())
-        return found
-
-    def day_of(self, instant: int) -> int:
-        """Return the account's calendar day (an ordinal) that holds an instant."""
-        return datetime.fromtimestamp(instant, self.zone).toordinal()
-
-    # -- what the API shows ----------------------------------------------------------------
-
-    def account(self) -> Row:
-        """Return the account root's object."""
-        return {
-            "Id": self.account_id,
-            "Name": self.name,
-            "Status": "ACTIVE",
-            "Currency": self.currency,
-            "DateActivated": self.text(self.midnight(self.opened.toordinal())),
-            "ApiVersion": "16",
-            "Uri": self.path,
-        }
-
-    def campaigns(self) -> list[dict[str, str | list[str]]]:
-        """Return the API's Campaign objects; the last contract has expired."""
-        return [
-            {
-                "AdvertiserId": str(1_800_000 + int(campaign.id)),
-                "AdvertiserName": campaign.advertiser,
-                "AdvertiserUrl": f"https://www.brand{campaign.id}.example",
-                "CampaignId": campaign.id,
-                "CampaignName": campaign.name,
-                "CampaignUrl": f"https://shop.brand{campaign.id}.example",
-                "CampaignDescription": f"<p>{campaign.name}</p>\n<p>Welcome & enjoy</p>",
-                "Type": "Performance",
-                "ShippingRegions": ["US", "CANADA", "UK"],
-                "CampaignLogoUri": f"{self.path}/Campaigns/{campaign.id}/Logo",
-                "PublicTermsUri": f"{self.path}/Campaigns/{campaign.id}/PublicTerms",
-                "ContractStatus": "Expired" if campaign is CAMPAIGNS[-1] else "Active",
-                "ContractUri": f"{self.path}/Campaigns/{campaign.id}/Contracts/Active",
-                "TrackingLink": f"https://go.example/c/{self.account_id}/{campaign.id}",
-                "HasStandDownPolicy": "false",
-                "AllowsDeeplinking": "true",
-                "DeeplinkDomains": [f"brand{campaign.id}.example", f"*.brand{campaign.id}.example"],
-                "Uri": f"{self.path}/Campaigns/{campaign.id}",
-            }
-            for campaign in CAMPAIGNS
-        ]
+    @cached_property
+    def _days(self) -> dict[int, tuple[Life, ...]]:
+        """The actions of the days that were drawn, by ordinal."""
+        return {}
 
     def seen(
         self,
@@ -634,7 +416,7 @@ class World:
                 event = begin + int(draw() * (end - begin))
             if luck > 0.985:
                 event = begin if luck > 0.9925 else end - 1
-            campaign = CAMPAIGNS[min(bisect_left(SHARES, draw()), len(CAMPAIGNS) - 1)]
+            campaign = drawn(draw())
             salt = rng.getrandbits(64)
             steps, lock = self._live(rng, campaign, day, event, salt)
             vanishes = None
@@ -729,148 +511,3 @@ class World:
             return self.midnight(day + campaign.lock_days)
         month = date.fromordinal(day).replace(day=28)
         return self.midnight((month + timedelta(days=4)).replace(day=28).toordinal())
-
-    # -- clicks ----------------------------------------------------------------------------
-
-    def clicks(self, day: date, at: datetime) -> Iterator[dict[str, Any]]:
-        """Yield the clicks of one of the account's days, as an export made at an instant has them.
-
-        Rows have impact.com's export names; one Id may stand for several rows, and a few rows are
-        wholly identical. They are drawn as they are asked for: a day may be any size.
-        """
-        ordinal = day.toordinal()
-        if day < self.opened:
-            return
-        rng = Random(f"{self.seed}:clicks:{ordinal}")
-        draw, bits = rng.random, rng.getrandbits
-        begin = self.midnight(ordinal)
-        length = self.midnight(ordinal + 1) - begin
-        known = int(at.timestamp()) - LONGEST_LAG - begin
-        whole = known >= length
-        row: dict[str, Any] = {}
-        for number in range(count_of_day(self.clicks_per_day, ordinal, draw())):
-            second, salt, luck = int(draw() * length), bits(64), draw()
-            if luck < 0.006 and row:
-                yield row
-                continue
-            if not whole and second > known:
-                continue
-            click_id = f"{salt:016x}{salt * 2654435761 % 2**36:09x}{ordinal:06d}{number:08d}"
-            if luck < 0.03 and row:
-                click_id = row["Id"]
-            row = self._click(click_id, begin + second, salt)
-            yield row
-
-    def click_count(self, day: date) -> int:
-        """Return how many rows a day's clicks have once the day is over."""
-        if day < self.opened:
-            return 0
-        first = Random(f"{self.seed}:clicks:{day.toordinal()}").random()
-        return count_of_day(self.clicks_per_day, day.toordinal(), first)
-
-    def click(self, click_id: str, at: datetime) -> list[dict[str, Any]]:
-        """Return every click of one Id: there may be several."""
-        tail = click_id[25:]
-        if len(click_id) != 39 or not tail.isdecimal():
-            return []
-        day = int(tail[:6])
-        if not self.opened.toordinal() <= day <= self.day_of(int(at.timestamp())):
-            return []
-        rows = self.clicks(date.fromordinal(day), at)
-        return [row for row in rows if row["Id"] == click_id]
-
-    def _click(self, click_id: str, event: int, salt: int) -> dict[str, Any]:
-        campaign = CAMPAIGNS[min(bisect_left(SHARES, (salt & 0xFFFF) / 0x10000), len(SHARES) - 1)]
-        ad_id, ad_name, ad_type = campaign.ads[(salt >> 16) % len(campaign.ads)]
-        area, city, region, country = PLACES[(salt >> 18) % len(PLACES)]
-        device, family, browser, system = DEVICES[(salt >> 22) % len(DEVICES)]
-        place = salt >> 26 & 7
-        domain = "NA" if place == 7 else DOMAINS[1 + place % 3]
-        brand = salt >> 30 & 15
-        return {
-            "Id": click_id,
-            "ProgramId": campaign.id,
-            "ProgramName": campaign.name,
-            "ProfileId": f"{salt:016x}-{salt >> 40:06x}",
-            "IpAddress": f"{salt * 0x9E3779B97F4A7C15:032x}".rjust(40, "0"),
-            "EventDate": self.text(event),
-            "MediaId": self.account_id,
-            "MediaName": self.name,
-            "AdId": ad_id,
-            "AdName": ad_name,
-            "AdType": ad_type,
-            "ProductSku": SKUS[salt >> 34 & 7][0] if salt >> 37 & 1 else "",
-            "BrandRelated": [] if brand else [BRAND_RELATED],
-            "DealName": "Spring, 10% off" if salt >> 38 & 7 == 0 else "",
-            "DealType": "GENERAL_SALE" if salt >> 38 & 7 == 0 else "",
-            "DealScope": "ENTIRE_STORE" if salt >> 38 & 7 == 0 else "",
-            "CustomerArea": area or "n/a",
-            "CustomerCity": city or "n/a",
-            "CustomerRegion": region or "n/a",
-            "CustomerCountry": country,
-            "DeviceType": device,
-            "DeviceFamily": family,
-            "Browser": browser,
-            "Os": system,
-            "ReferringUrl": domain if domain == "NA" else f"https://{domain}/p/{salt >> 44 & 255}",
-            "ReferringDomain": domain,
-            "LandingPageUrl": f"https://shop.brand{campaign.id}.example/?irclickid={click_id}&q=1",
-            "TrafficCategory": "Content",
-            "TrafficSource": domain,
-            "BidKeyword": "",
-            "SearchText": " ",
-            "SharedId": "",
-            "PartnerRelated": [
-                {
-                    "SubId1": SUB_IDS[(salt >> 48) % len(SUB_IDS)],
-                    "SubId2": SUB_IDS[(salt >> 52) % len(SUB_IDS)],
-                    "SubId3": "",
-                },
-            ],
-            "CpcBid": "0.0",
-            "Payout": "0.00" if salt >> 56 & 7 else "0.125",
-            "UniqueClick": "false" if salt >> 60 & 3 == 0 else "true",
-        }
-
-
-PER_DAY = 1_000_000
-"""An action's id ends with day * PER_DAY + number, so that it can be found again at once."""
-
-FATES: tuple[tuple[str, ...], ...] = (
-    (),
-    ("modified",),
-    ("modified", "modified"),
-    ("reversed",),
-    ("modified", "reversed"),
-    ("reversed", "restored"),
-    ("reversed", "restored", "modified"),
-    ("reversed", "restored", "reversed"),
-)
-FATE_SHARES = (0.74, 0.80, 0.83, 0.91, 0.935, 0.965, 0.985)
-
-DEVICES = (
-    ("DESKTOP", "WINDOWS_MACHINE", "CHROME", "WINDOWS_10"),
-    ("DESKTOP", "APPLE_MAC", "SAFARI", "null"),
-    ("PHONE", "IPHONE", "SAFARI", "IOS"),
-    ("PHONE", "null", "CHROME_MOBILE", "ANDROID"),
-    ("TABLET", "IPAD", "SAFARI", "IOS"),
-    ("UNKNOWN", "UNKNOWN", "null", "null"),
-)
-BRAND_RELATED = {
-    "AdCampaign": "spring",
-    "AdGroup": " ",
-    "Keyword": "tent; rain",
-    "MatchType": " ",
-    "Channel": "Search",
-}
-
-
-def count_of_day(mean: float, day: int, luck: float) -> int:
-    """Return how many things happen on a day: more on weekends, and every day differs."""
-    weekday = (1.0, 0.9, 0.85, 0.9, 1.05, 1.2, 1.1)[day % 7]
-    return int(mean * weekday * (0.7 + 0.6 * luck) + 0.5)
-
-
-def lag(luck: float) -> int:
-    """Return how many seconds pass before the API shows a change; most often few."""
-    return int(luck**3 * LONGEST_LAG)

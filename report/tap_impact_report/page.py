@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
-    from tap_impact.report.figures import Figures, Performance
+    from tap_impact_report.figures import Figures, Performance
 
 CAMPAIGNS = 8
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10)
@@ -51,7 +51,7 @@ class Chart(NamedTuple):
 def page(performances: Sequence[Performance], drawn: datetime) -> str:
     """The whole page, a section for each currency."""
     first = performances[0]
-    style = files("tap_impact.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = files("tap_impact_report").joinpath("style.css").read_text(encoding="utf-8")
     sections = "".join(section(part, number) for number, part in enumerate(performances))
     return f"""<!doctype html>
 <html lang="en">

@@ -1,0 +1,113 @@
+"""The options that every command shares: which account is played, when, and how it behaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from typing_extensions import override
+
+from impact_sandbox.switches import Switches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def instant(text: str) -> datetime:
+    """Read an ISO 8601 instant; UTC if it names no zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text} is not like 2026-06-30T06:10:00Z") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).replace(microsecond=0)
+
+
+class Assignment(click.types.StringParamType):
+    """NAME=VALUE; in the environment many are separated by semicolons."""
+
+    name = "NAME=VALUE"
+    envvar_list_splitter = ";"
+
+
+def read_switches(_: click.Context, __: click.Parameter, assignments: tuple[str, ...]) -> Switches:
+    """Make the switches that the assignments ask for."""
+    try:
+        return Switches().read(tuple(filter(None, assignments)))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+OPTIONS = (
+    click.option(
+        "--at",
+        type=instant,
+        metavar="INSTANT",
+        envvar="IMPACT_SANDBOX_AT",
+        show_envvar=True,
+        help="Hold the clock at this instant, e.g. 2026-06-30T06:10:00Z.  [default: real time]",
+    ),
+    click.option(
+        "--seed",
+        default="0",
+        show_default=True,
+        envvar="IMPACT_SANDBOX_SEED",
+        show_envvar=True,
+        help="Another seed is another account.",
+    ),
+    click.option(
+        "--actions-per-day",
+        default=30.0,
+        show_default=True,
+        envvar="IMPACT_SANDBOX_ACTIONS_PER_DAY",
+        show_envvar=True,
+        help="Mean number of actions on a day.",
+    ),
+    click.option(
+        "--clicks-per-day",
+        default=400.0,
+        show_default=True,
+        envvar="IMPACT_SANDBOX_CLICKS_PER_DAY",
+        show_envvar=True,
+        help="Mean number of clicks on a day.",
+    ),
+)
+SWITCHES = click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    type=Assignment(),
+    callback=read_switches,
+    envvar="IMPACT_SANDBOX_SWITCHES",
+    show_envvar=True,
+    help="Change how this impact.com behaves, as listed below; repeatable. In the environment, "
+    "separate them by semicolons.",
+)
+
+LOG = click.option(
+    "--log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="IMPACT_SANDBOX_LOG",
+    show_envvar=True,
+    help="Append a line of JSON for each request, for `impact-sandbox check`.",
+)
+
+
+def account_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Add what makes an account: ``at``, and the arguments of World."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+class WithSwitches(click.Command):
+    """A command whose help lists every switch with its values."""
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the switches."""
+        with formatter.section("Switches"):
+            formatter.write_dl(Switches.described())

@@ -1,0 +1,33 @@
+"""An invented partner account that lives through time: one seed, one world."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING
+
+from impact_sandbox.world import campaigns
+from impact_sandbox.world.account import LONGEST_LAG
+from impact_sandbox.world.actions import LONGEST_LIFE, SeenAction, SeenUpdate
+from impact_sandbox.world.catalogs import Catalogs
+from impact_sandbox.world.clicks import Clicks
+from impact_sandbox.world.contracts import Contracts
+from impact_sandbox.world.invoices import Invoices
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["LONGEST_LAG", "LONGEST_LIFE", "SeenAction", "SeenUpdate", "World"]
+
+
+class World(Invoices, Clicks, Contracts, Catalogs):
+    """All that one partner account holds; the arguments are those of Account."""
+
+    def campaigns(self) -> list[dict[str, str | list[str]]]:
+        """Return the API's Campaign objects."""
+        return campaigns.campaigns(self)
+
+    def begun_on(self, day: date) -> World:
+        """Return the same account, had it been activated on a later day."""
+        world = copy(self)
+        world.opened = max(day, self.opened)
+        return world

@@ -1,0 +1,93 @@
+"""What is odd in the rows of a stream: for the log, the checkpoint and the exit code.
+
+Pure, and small however many rows are odd: of each field a count and one row's id, never a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# An id of impact.com has up to 39 characters; what is sent in place of one may have any number.
+MAX_ROW_ID = 80
+
+
+class Role(Enum):
+    """What a value that cannot be read means for its row and for the run."""
+
+    KEY = "key"
+    """The row cannot be told from others, so it cannot be placed."""
+    DATE = "date"
+    """What the stream is dated by: the row belongs to no window, so it cannot be placed."""
+    MONEY = "money"
+    """The row is emitted, and somebody has to look."""
+    OTHER = "other"
+    """The row is emitted."""
+
+
+# A row with such a value is not emitted.
+NOT_PLACED = frozenset({Role.KEY, Role.DATE})
+
+
+@dataclass
+class UnreadableValues:
+    """The values of one field that could not be read."""
+
+    field: str
+    """As impact.com calls it; within objects by its path, like `Terms.EventPayouts.Payout`."""
+    role: Role
+    first_row: str
+    """The id of the first row that had one."""
+    rows: int = 0
+    """How many rows had one."""
+
+
+class Anomalies:
+    """The anomalies of one stream, collected over a run.
+
+    Who writes the stream's records reads them as follows:
+
+    - `rows_not_placed` grows by each row that is not emitted. A window during which it grew is not
+      complete: do not checkpoint it.
+    - `unreadable` has each field once; log it at the end, with `rows` and `first_row`.
+    - `fails_run` tells whether the run ends with exit code 1 after everything else is loaded.
+    - `unknown_fields` grows by the names of fields that the schema does not know; log new ones.
+
+    A row that is read twice counts twice.
+
+    Args:
+        dated_by: The API's name of the field that the stream is dated by, if it is.
+    """
+
+    def __init__(self, dated_by: str | None = None) -> None:
+        """Nothing is odd yet."""
+        self.dated_by = dated_by
+        self.unreadable: dict[str, UnreadableValues] = {}
+        """By field, in the order in which they were met."""
+        self.unknown_fields: set[str] = set()
+        """Within objects by their path."""
+        self.rows_not_placed = 0
+
+    @property
+    def fails_run(self) -> bool:
+        """Whether a key, what the stream is dated by, or money could not be read."""
+        return any(each.role is not Role.OTHER for each in self.unreadable.values())
+
+    def count(self, unreadable: Mapping[str, Role], row_id: str) -> bool:
+        """Count the fields of one row that cannot be read; gives whether it can be placed."""
+        roles = {
+            name: Role.DATE if name == self.dated_by and role is not Role.KEY else role
+            for name, role in unreadable.items()
+        }
+        for name, role in roles.items():
+            found = self.unreadable.setdefault(
+                name, UnreadableValues(name, role, row_id[:MAX_ROW_ID])
+            )
+            found.rows += 1
+        is_placed = NOT_PLACED.isdisjoint(roles.values())
+        self.rows_not_placed += not is_placed
+        return is_placed
