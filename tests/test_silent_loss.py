@@ -541,7 +541,6 @@ def test_no_state_holds_the_account_sid_or_the_token(sandbox: SandboxFactory) ->
     assert impact.world.auth_token not in states
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="NA is taken for no region.")
 def test_a_region_called_na_is_kept(sandbox: SandboxFactory) -> None:
     """NA is Napoli, as impact.com abbreviates regions of Italy."""
     impact = sandbox(at=NOW, actions_per_day=1, clicks_per_day=5, job_life=["COMPLETED"])
