@@ -63,3 +63,15 @@ class ExportIncomplete(FatalAPIError):
 
 class UnreadableFile(FatalAPIError):
     """An export's file is none that this version can read, or it ends too early."""
+
+
+class ActionsDenied(AccessDenied):
+    """The token may not list actions, without which their items cannot be asked for."""
+
+
+class ItemsMissing(FatalAPIError):
+    """Fewer items of an action came than impact.com announced, or neither items nor a total."""
+
+
+class NoItemsAtAll(FatalAPIError):
+    """Actions fail one after another, so the trouble is not theirs."""

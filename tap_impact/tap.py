@@ -116,6 +116,8 @@ class TapImpact(ImpactTap):
                     self.fail_streams(streams, error)
             else:
                 self.failed += [each.name for each in streams if each.anomalies.fails_run]
+            # What came before an error is loaded; and a state that did not change flushes nothing.
+            self.message_writer.flush()
 
     @cached_property
     @override

@@ -8,17 +8,22 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from impact_sandbox.faults import status
+from impact_sandbox.exchange import Answer
+from impact_sandbox.faults import ALWAYS, Fault, status
 from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
+from tap_impact.progress.items import MOST_OPEN
 from tap_impact.streams.action_items import ITEMS
 from tests.inside import run_inside
+from tests.pipeline import Wherever, edited
 from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from impact_sandbox.server import SeenRequest
 
 NOW = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
 START = NOW - timedelta(days=20)
@@ -67,6 +72,10 @@ def asked(sandbox: Sandbox) -> Counter[str]:
         for request in sandbox.requests
         if request.path.endswith("/Items") and request.status == 200
     )
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def key(record: dict[str, Any]) -> Key:
@@ -138,7 +147,6 @@ def test_under_a_limit_all_arrive_over_several_runs(serve: Callable[..., Sandbox
         run = load(sandbox, run.state if run else None)
         table, repeated = merged(table, run, repeated)
         refused = sum(request.status == 429 for request in sandbox.requests)
-        assert len(sandbox.requests) - refused <= 60
         assert refused <= IN_FLIGHT
         assert run.exit_code == 0 or "limit ran out" in run.stderr
         assert "Traceback" not in run.stderr
@@ -146,7 +154,8 @@ def test_under_a_limit_all_arrive_over_several_runs(serve: Callable[..., Sandbox
         runs += 1
     sandbox.advance(-3600)
     expected = truth(sandbox)
-    assert runs == 1 + len(actions_of(expected)) // 58
+    # an hour's requests but those for lists
+    assert runs == 1 + len(actions_of(expected)) // 57
     assert {key: table.get(key) for key in expected} == expected
     assert repeated == 0
 
@@ -191,7 +200,9 @@ def test_what_changed_is_asked_again_and_nothing_else(
         sandbox.advance(hours * 3600)
         run = load(sandbox, run.state)
         news = {update.rpartition(".")[0] for update in updates(sandbox) - known}
+        news &= since_start(sandbox)
         assert asked(sandbox) == dict.fromkeys(news, 1)
+        assert number_of_lists(sandbox) <= 3
         rows |= {key(record): record for record in run.records("action_items")}
         expected = truth(sandbox)
         newest = newest_rows(rows.values())
@@ -276,20 +287,342 @@ def test_the_scope_that_is_missing_is_named(serve: Callable[..., Sandbox], missi
     assert 0 < refused <= IN_FLIGHT
 
 
-def test_an_action_that_vanished_meanwhile_is_no_error(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(faults=[status(404).at("Actions", after=8)])
+# -- items that do not come ----------------------------------------------------------------------
+
+
+NO_CONTENT = Fault("204", Answer(204, b"", content_type="application/json"))
+
+
+def items_of(action_ids: Collection[str], fault: Fault, times: int = ALWAYS) -> Wherever:
+    """Let something go wrong with the items of some actions, so often each."""
+    met = Counter[str]()
+
+    def rule(seen: SeenRequest) -> Fault | None:
+        action_id = seen.path.split("/")[-2]
+        if not seen.path.endswith("/Items") or action_id not in action_ids:
+            return None
+        met[action_id] += 1
+        return fault if met[action_id] <= times else None
+
+    return Wherever(rule)
+
+
+def some_actions(sandbox: Sandbox, number: int) -> list[str]:
+    """The newest actions that every run of these tests loads."""
+    rows = sandbox.world.actions(NOW)
+    return [
+        row["Id"]
+        for row in sorted(rows, key=lambda row: moment(row["EventDate"]), reverse=True)[3:]
+    ][:number]
+
+
+def test_an_action_that_went_to_another_partner_is_closed_by_the_third_run(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(World(seed="gone", actions_per_day=3, opened=OPENED))
+    (gone,) = some_actions(sandbox, 1)
+    sandbox.spoil(items_of([gone], status(404)))
+    state, exit_codes, times = None, [], []
+    for _ in range(4):
+        run = load(sandbox, state)
+        state = run.state
+        exit_codes.append(run.exit_code)
+        times.append(sum(gone in request.path for request in sandbox.requests))
+        assert ("went to another partner" in run.stderr) == (len(times) == 3)
+    assert exit_codes == [1, 1, 0, 0]
+    assert times == [2, 2, 2, 0]
+    assert "open" not in bookmark(run)
+
+
+def test_a_404_now_and_then_closes_nothing(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="now and then", actions_per_day=3, opened=OPENED))
+    (action_id,) = some_actions(sandbox, 1)
+    state = None
+    for fault in (status(404), status(404), NO_CONTENT, status(404), status(404), NO_CONTENT):
+        sandbox.spoil(items_of([action_id], fault))
+        run = load(sandbox, state)
+        state = run.state
+        assert run.exit_code == 1
+        assert action_id in bookmark(run)["open"]
+    sandbox.spoil(())
+    last = load(sandbox, state)
+    assert last.exit_code == 0
+    assert actions_of(loaded(last)) == {action_id}
+
+
+@pytest.mark.parametrize(
+    "fault", [NO_CONTENT, status(400), status(500)], ids=lambda each: each.name
+)
+def test_actions_whose_items_never_come_hold_nothing_up(
+    serve: Callable[..., Sandbox], fault: Fault
+) -> None:
+    sandbox = serve(World(seed="never", actions_per_day=3, opened=OPENED))
+    # enough to look like trouble with all, were they asked for at once, and first in every run
+    bad = some_actions(sandbox, 20)[::5]
+    sandbox.spoil(items_of(bad, fault))
+    state = None
+    table: dict[Key, Facts] = {}
+    for _ in range(12):
+        run = load(sandbox, state, action_items_per_run=len(bad) + 8)
+        assert run.exit_code == 1
+        assert sum(asked(sandbox).values()) <= len(bad) + 8
+        state, table = run.state, table | loaded(run)
+        sandbox.advance(900)
+    expected = truth(sandbox)
+    assert actions_of(expected) - actions_of(table) == set(bad)
+    assert set(bookmark(run)["open"]) == set(bad)
+    sandbox.spoil(())
+    run = load(sandbox, state)
+    assert run.exit_code == 0
+    assert table | loaded(run) == truth(sandbox)
+
+
+@pytest.mark.parametrize("code", [400, 500])
+def test_where_no_items_can_be_had_the_run_soon_stops(
+    serve: Callable[..., Sandbox], code: int
+) -> None:
+    sandbox = serve()
+    state = None
+    for _ in range(3):
+        sandbox.spoil(Wherever(lambda seen: status(code) if "/Items" in seen.path else None))
+        run = load(sandbox, state)
+        state = run.state
+        assert run.exit_code == 1
+        assert not loaded(run)
+        assert len({request.path for request in sandbox.requests}) < 3 * IN_FLIGHT
+    assert len(bookmark(run)["open"]) < IN_FLIGHT
+    sandbox.spoil(())
+    run = load(sandbox, state)
+    assert run.exit_code == 0
+    assert loaded(run) == truth(sandbox)
+
+
+def test_the_open_actions_in_state_are_bounded(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="many", actions_per_day=30, opened=OPENED), hourly_detail=10**6)
+    sandbox.spoil(Wherever(lambda seen: NO_CONTENT if "/Items" in seen.path else None))
+    state = None
+    for _ in range(3):
+        run = load(sandbox, state)
+        state = run.state
+        assert run.exit_code == 1
+        assert len(bookmark(run)["open"]) == MOST_OPEN
+        assert len(run.stderr) < 500 * MOST_OPEN
+    sandbox.spoil(())
+    table: dict[Key, Facts] = {}
+    while run.exit_code or "action_items_per_run is" in run.stderr:
+        run = load(sandbox, state)
+        state, table = run.state, table | loaded(run)
+    assert table == truth(sandbox)
+
+
+def test_an_error_of_one_action_is_asked_again_after_the_others(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(World(seed="once", actions_per_day=3, opened=OPENED))
+    struck = some_actions(sandbox, 2)
+    sandbox.spoil(items_of(struck, status(400), times=1))
     run = load(sandbox)
     assert run.exit_code == 0
-    assert len(actions_of(truth(sandbox)) - actions_of(loaded(run))) == 1
+    assert loaded(run) == truth(sandbox)
+    in_order = [
+        request.path.split("/")[4] for request in sandbox.requests if "/Items" in request.path
+    ]
+    assert set(in_order[-2:]) == set(struck)
+    assert "open" not in bookmark(run)
 
 
-def test_a_failure_in_the_middle_keeps_what_was_done(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(faults=[status(400).at("Actions", after=60)])
-    run = load(sandbox)
+def test_full_table_replication_names_what_did_not_come(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="full", actions_per_day=3, opened=OPENED))
+    bad, once = some_actions(sandbox, 2)
+    never, not_at_first = items_of([bad], NO_CONTENT), items_of([once], status(404), times=1)
+    sandbox.spoil(Wherever(lambda seen: never.strike(seen) or not_at_first.strike(seen)))
+    run = load(sandbox, replication_method="FULL_TABLE")
     assert run.exit_code == 1
-    then = load(sandbox, run.state)
-    assert loaded(run) | loaded(then) == truth(sandbox)
-    assert not loaded(run).keys() & loaded(then).keys()
+    assert bad in run.stderr.splitlines()[-2]
+    assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {bad}
+
+
+def test_what_a_killed_run_could_not_load_is_open_in_each_of_its_states(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(hourly_detail=5000)
+    bad = some_actions(sandbox, 40)[::7]
+    sandbox.spoil(items_of(bad, NO_CONTENT))
+    messages = load(sandbox).messages
+    sandbox.spoil(())
+    states = [place for place, message in enumerate(messages) if message["type"] == "STATE"]
+    for place in states[1::3]:
+        before = [each["record"] for each in messages[:place] if each["type"] == "RECORD"]
+        run = load(sandbox, messages[place]["value"])
+        assert run.exit_code == 0
+        assert facts(before) | loaded(run) == truth(sandbox)
+
+
+@pytest.mark.parametrize("body", [{"@total": "0"}, {"ActionItems": []}], ids=str)
+def test_an_action_without_items_is_no_trouble(
+    serve: Callable[..., Sandbox], body: dict[str, Any]
+) -> None:
+    sandbox = serve(World(seed="none", actions_per_day=3, opened=OPENED))
+    (bare,) = some_actions(sandbox, 1)
+    sandbox.spoil(items_of([bare], Fault("none", Answer(200, body))))
+    run = load(sandbox)
+    assert run.exit_code == 0
+    assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {bare}
+
+
+# -- what tells that items changed ---------------------------------------------------------------
+
+
+def test_any_change_of_the_action_asks_again(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="any", actions_per_day=60, opened=OPENED), hourly_detail=5000)
+    run = load(sandbox, action_items_per_run=2000)
+    changed = newest_update(sandbox)["ActionId"]
+
+    def rule(seen: SeenRequest) -> Fault | None:
+        return edited(other_oid) if seen.path.endswith("/Actions") else None
+
+    def other_oid(body: dict[str, Any]) -> dict[str, Any]:
+        rows = [row | {"Oid": "new"} if row["Id"] == changed else row for row in body["Actions"]]
+        return body | {"Actions": rows}
+
+    for _ in range(2):
+        sandbox.spoil(Wherever(rule))
+        run = load(sandbox, run.state)
+        assert asked(sandbox) == {changed: 1}
+        sandbox.spoil(())
+        run = load(sandbox, run.state)
+        assert asked(sandbox) == {changed: 1}
+
+
+@pytest.mark.parametrize("trouble", ["scope", "error"])
+def test_without_the_list_of_updates_what_changed_lately_is_asked_again(
+    serve: Callable[..., Sandbox], trouble: str
+) -> None:
+    scopes = SCOPES - {"Retrieve action updates"} if trouble == "scope" else SCOPES
+    world = World(seed="no updates", actions_per_day=60, opened=OPENED)
+    sandbox = serve(world, hourly_detail=5000, scopes=scopes)
+    if trouble == "error":
+        sandbox.spoil([status(400).at("ActionUpdates", times=ALWAYS)])
+    run = load(sandbox, action_items_per_run=2000)
+    assert run.exit_code == 0
+    assert loaded(run) == truth(sandbox)
+    lately = NOW - timedelta(hours=2)
+    expected = {
+        row["ActionId"]
+        for row in sandbox.world.action_updates(NOW)
+        if moment(row["UpdateDate"]) >= lately
+    }
+    run = load(sandbox, run.state)
+    assert run.exit_code == 0
+    assert asked(sandbox) == dict.fromkeys(expected & since_start(sandbox), 1)
+    assert "/ActionUpdates" in run.stderr
+
+
+def newest_update(sandbox: Sandbox) -> dict[str, Any]:
+    """The last update of an action since START."""
+    rows = sandbox.world.action_updates(sandbox.at)
+    ours = since_start(sandbox)
+    return max(
+        (row for row in rows if row["ActionId"] in ours), key=lambda row: moment(row["UpdateDate"])
+    )
+
+
+# -- edges ---------------------------------------------------------------------------------------
+
+
+def test_actions_of_the_very_second_of_start_date_are_loaded(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(World(seed="edge", actions_per_day=4, opened=OPENED))
+    moments = [moment(row["EventDate"]) for row in sandbox.world.actions(NOW)]
+    first = min(each for each in moments if each >= START)
+    run = load(sandbox, start_date=first.isoformat())
+    assert run.exit_code == 0
+    assert loaded(run) == truth(sandbox, first)
+    later = load(sandbox, start_date=(first + timedelta(seconds=1)).isoformat())
+    assert loaded(later) == truth(sandbox, first + timedelta(seconds=1)) != truth(sandbox, first)
+
+
+@pytest.mark.parametrize("sku", ["", None, ...], ids=["blank", "null", "missing"])
+def test_items_without_sku_are_kept(serve: Callable[..., Sandbox], sku: Any) -> None:
+    sandbox = serve(World(seed="no sku", actions_per_day=3, opened=OPENED))
+
+    def without_sku(body: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            {name: value for name, value in row.items() if name != "Sku"}
+            | ({} if sku is ... else {"Sku": sku})
+            for row in body["ActionItems"]
+        ]
+        return body | {"ActionItems": rows}
+
+    sandbox.spoil(
+        Wherever(lambda seen: edited(without_sku) if seen.path.endswith("/Items") else None)
+    )
+    run = load(sandbox)
+    assert run.exit_code == 0
+    ordinals: dict[str, list[int]] = {}
+    for row in run.records("action_items"):
+        assert row["sku"] == ""
+        ordinals.setdefault(row["action_id"], []).append(row["sku_ordinal"])
+    assert ordinals == {
+        action_id: [*range(1, len(sandbox.world.items(action_id, NOW)) + 1)]
+        for action_id in actions_of(truth(sandbox))
+    }
+
+
+def test_no_list_is_read_twice_in_vain(serve: Callable[..., Sandbox]) -> None:
+    sandbox = serve(World(seed="lists", actions_per_day=3, opened=OPENED))
+    run = load(sandbox)
+    lists = listed_spans(sandbox, "ActionDateStart", "ActionDateEnd")
+    assert lists[0][1] == NOW
+    assert lists[-1][0] == START
+    assert [start for start, _ in lists[:-1]] == [end for _, end in lists[1:]]
+    for hours in (0, 1, 40):
+        before = sandbox.at
+        sandbox.advance(hours * 3600)
+        run = load(sandbox, run.state)
+        assert not listed_spans(sandbox, "ActionDateStart", "ActionDateEnd")
+        news = listed_spans(sandbox, "StartDate", "EndDate")
+        assert news[0][0] == before - timedelta(hours=2)
+        assert news[-1] == (
+            max(sandbox.at - timedelta(hours=2), before - timedelta(hours=2)),
+            sandbox.at,
+        )
+        assert [end for _, end in news[:-1]] == [start for start, _ in news[1:]]
+        assert len(news) == (1 if hours == 0 else 2)
+
+
+def listed_spans(sandbox: Sandbox, start: str, end: str) -> list[tuple[datetime, datetime]]:
+    """The windows of the last run's lists of actions by some dates, in order."""
+    return [
+        (moment(request.query[start]), moment(request.query[end]))
+        for request in sandbox.requests
+        if request.path.endswith("/Actions") and start in request.query
+    ]
+
+
+def test_a_young_account_is_read_from_its_first_day_and_no_longer_asked_before(
+    serve: Callable[..., Sandbox],
+) -> None:
+    born = NOW - timedelta(days=9)
+    world = World(seed="young", actions_per_day=3, opened=born.date())
+    sandbox = serve(world)
+
+    def rule(seen: SeenRequest) -> Fault | None:
+        start = seen.query.get("ActionDateStart")
+        return status(400, b"{}") if start and moment(start) < born else None
+
+    sandbox.spoil(Wherever(rule))
+    state = None
+    table: dict[Key, Facts] = {}
+    for _ in range(3):
+        run = load(sandbox, state, action_items_per_run=12)
+        assert run.exit_code == 0, run.stderr
+        state, table = run.state, table | loaded(run)
+    later = born + timedelta(hours=1)
+    assert {key: table.get(key) for key in truth(sandbox, later)} == truth(sandbox, later)
+    load(sandbox, state)
+    assert not any(request.status == 400 for request in sandbox.requests)
 
 
 def test_the_order_does_not_depend_on_how_many_are_under_way(
@@ -307,6 +640,19 @@ def test_the_order_does_not_depend_on_how_many_are_under_way(
         )
     assert outputs[0] == outputs[1]
     assert outputs[0][-1][0] == "STATE"
+
+
+def since_start(sandbox: Sandbox) -> set[str]:
+    """The actions that belong in the table."""
+    rows = sandbox.world.actions(sandbox.at)
+    return {row["Id"] for row in rows if moment(row["EventDate"]) >= START}
+
+
+def number_of_lists(sandbox: Sandbox) -> int:
+    """How many lists of actions and updates the last run asked for."""
+    return sum(
+        request.path.endswith(("/Actions", "/ActionUpdates")) for request in sandbox.requests
+    )
 
 
 def updates(sandbox: Sandbox) -> set[str]:

@@ -327,7 +327,6 @@ NOT_ALL = {
 not_all = pytest.mark.parametrize("fault", NOT_ALL.values(), ids=NOT_ALL.keys())
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="Items that come are all there are.")
 @not_all
 def test_items_that_did_not_all_come_are_asked_for_again(items: Pipeline, fault: Fault) -> None:
     items.sandbox.spoil(of_items(with_several_items(items), fault, times=1))
@@ -336,7 +335,6 @@ def test_items_that_did_not_all_come_are_asked_for_again(items: Pipeline, fault:
     assert items.wrong_items() == set()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="Items that come are all there are.")
 @not_all
 def test_an_action_whose_items_do_not_all_come_stays_open_alone(
     items: Pipeline, fault: Fault
@@ -438,9 +436,6 @@ def test_an_action_of_history_that_a_moving_list_passes_over_is_met_by_the_next_
 # -- what else looks like nothing new ------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="An action whose row is equal is not asked again."
-)
 def test_a_change_that_shows_in_the_items_alone_is_loaded(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=NOW, seed="swap", actions_per_day=40, **PLENTY)
     pipe = pipeline(impact, "action_items", start_date="2026-06-29T00:00:00+00:00")
@@ -546,7 +541,6 @@ def test_no_state_holds_the_account_sid_or_the_token(sandbox: SandboxFactory) ->
     assert impact.world.auth_token not in states
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="NA is taken for no region.")
 def test_a_region_called_na_is_kept(sandbox: SandboxFactory) -> None:
     """NA is Napoli, as impact.com abbreviates regions of Italy."""
     impact = sandbox(at=NOW, actions_per_day=1, clicks_per_day=5, job_life=["COMPLETED"])

@@ -66,6 +66,8 @@ class Page(NamedTuple):
     """All of the type that was asked for, or all dicts."""
     total: int
     """Rows in the whole list when this page was made; 0 if the API does not say."""
+    is_blank: bool = False
+    """Whether neither a list nor a total came, which counts as an empty list."""
 
 
 class ImpactClient:
@@ -257,7 +259,7 @@ class ImpactClient:
             url = self._following(body.next_uri)
             if url and url not in seen:
                 coming = in_background(partial(self._get_page, url, data_keys, row_type))
-            yield Page(body.rows, body.total)
+            yield Page(body.rows, body.total, body.is_blank)
             if url in seen:
                 raise FatalAPIError(
                     f"impact.com names a page of {self.display_path(url)} as its own successor. "

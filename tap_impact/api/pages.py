@@ -202,6 +202,8 @@ class PageBody(NamedTuple):
     total: int = 0
     pages: int = 0
     next_uri: Any = None
+    is_blank: bool = False
+    """Whether neither a list nor a total came."""
 
 
 def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
@@ -212,7 +214,7 @@ def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
     """
     match body:
         case None:
-            return PageBody([])
+            return PageBody([], is_blank=True)
         case list():
             rows: list[Any] | None = body
         case dict():
@@ -223,12 +225,19 @@ def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
         return None
     if isinstance(body, list):
         return PageBody(rows)
+    total = number(body.get("@total"))
     return PageBody(
         rows,
-        number(body.get("@total")) or 0,
+        total or 0,
         number(body.get("@numpages")) or 0,
         body.get("@nextpageuri"),
+        is_blank=not rows and total is None and not has_list(body),
     )
+
+
+def has_list(body: Mapping[str, Any]) -> bool:
+    """Whether a list stands in it, be it empty."""
+    return any(isinstance(value, list) for value in body.values())
 
 
 def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> list[Any] | None:

@@ -209,5 +209,4 @@ def action_of(tap: TapImpact, action_id: str) -> dict[str, Any]:
 
 def items_of(tap: TapImpact, row: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of an action's items."""
-    (of_action,) = ITEMS.listed([row])
-    return ITEMS.rows_of(tap.client, of_action, tap.settings.now)
+    return ITEMS.rows_of(tap.client, ITEMS.action_of(row), tap.settings.now)

@@ -12,7 +12,7 @@ from singer_sdk.exceptions import FatalAPIError
 
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
-from tap_impact.records.instants import parse_instant
+from tap_impact.records.instants import iso, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 # stop soon begins with short lists.
 FIRST_WIDTH = timedelta(days=2)
 
+# Each open action costs a place in every STATE, and a request or two in every run.
+MOST_OPEN = 200
+
+# A 404 may be a hiccup. In so many runs in a row it means that the action went to another partner.
+RUNS_UNTIL_GONE = 3
+
 
 class Action(NamedTuple):
     """What is needed of an action to ask for its items."""
@@ -29,8 +35,18 @@ class Action(NamedTuple):
     id: str
     event_date: datetime
     event_day: str
-    digest: str
+    digest: str = ""
     """Of the whole row: the API does not say when an action changed."""
+    updates: frozenset[str] | None = frozenset()
+    """Digests of its updates as far back as catch-up goes; None if they could not be had.
+
+    An item may take another's place at the same price, which leaves the action's own row as it was.
+    """
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What tells its present items from those of another moment."""
+        return (self.updates or frozenset()) | {self.digest}
 
     @classmethod
     def of_json(cls, line: bytes) -> Action:
@@ -46,41 +62,79 @@ class Action(NamedTuple):
             record["id"],
             parse_instant(record["event_date"]),
             record["event_day"],
-            blake2b(line, digest_size=6).hexdigest(),
+            digest_of(line, 6),
         )
+
+
+class Open(NamedTuple):
+    """An action whose items impact.com was asked for, and did not give."""
+
+    event_date: datetime
+    event_day: str
+    runs: int = 0
+    """How many runs ended without them."""
+    runs_not_found: int = 0
+    """How many of the last runs ended with a 404 for them."""
 
 
 @dataclass
 class Progress:
-    """Whose items are held. A run may stop between any two actions, so it is more than Coverage.
+    """Whose items are loaded. A run may stop between any two actions: that is more than Coverage.
 
     Catch-up goes from list to list of what changed; what it did of an unfinished list is `recent`.
     History goes back from action to action: newest first, and by id where they happened at once.
-    An action that history has yet to come to is left to it.
+    An action that history has yet to come to is left to it. An action whose items do not come is
+    `open` until they do; nothing waits for it.
     """
 
     coverage: Coverage
     last_id: str | None = None
     """How far history is among the actions that happened at `coverage.since`; None: done."""
-    recent: dict[str, str] = field(default_factory=dict)
-    """By id, the digests of actions that the next catch-up may list although nothing changed."""
+    recent: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By id, the marks of actions that the next catch-up may list although nothing changed."""
+    open: dict[str, Open] = field(default_factory=dict)
+    """By id, the actions to be asked for again; at most MOST_OPEN."""
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
         """Read what stands beside the coverage in Singer state.
 
         Raises:
-            ValueError, TypeError, AttributeError: It is none that this version wrote.
+            ValueError: It is none that this version wrote, or one before.
         """
-        last_id, recent = bookmark.get("history_last_id"), bookmark.get("recent") or {}
-        if not all(isinstance(each, str) for each in (last_id or "", *recent.values())):
-            raise TypeError
-        return cls(coverage, last_id, dict(recent))
+        try:
+            kept = msgspec.convert(bookmark, Details)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
+        return cls(
+            coverage,
+            kept.history_last_id,
+            {action_id: frozenset(marks.split()) for action_id, marks in kept.recent.items()},
+            {
+                action_id: Open(
+                    parse_instant(each.event_date), each.event_day, each.runs, each.runs_not_found
+                )
+                for action_id, each in kept.open.items()
+            },
+        )
 
     def details(self) -> dict[str, Any]:
         """Write what stands beside the coverage in Singer state."""
-        details = {"history_last_id": self.last_id, "recent": dict(self.recent)}
+        details = {
+            "history_last_id": self.last_id,
+            "recent": {
+                action_id: " ".join(sorted(marks)) for action_id, marks in self.recent.items()
+            },
+            "open": {
+                action_id: each._asdict() | {"event_date": iso(each.event_date)}
+                for action_id, each in self.open.items()
+            },
+        }
         return {name: value for name, value in details.items() if value}
+
+    def stretch(self, *, now: datetime, reach: datetime) -> Window:
+        """What catch-up lists: all since the last run, and OVERLAP before."""
+        return Window(max(self.coverage.through - OVERLAP, reach), now)
 
     def lists(
         self, *, now: datetime, start: datetime, reach: datetime
@@ -92,7 +146,7 @@ class Progress:
         """
         since, through = self.coverage
         if through <= now:
-            changed = max(through - OVERLAP, reach)
+            changed, _ = self.stretch(now=now, reach=reach)
             settled = max(now - OVERLAP, changed)
             for window in oldest_first(changed, settled, doubling(FIRST_WIDTH)):
                 yield Purpose.CATCH_UP, window
@@ -101,6 +155,10 @@ class Progress:
             yield Purpose.HISTORY, window
         if since == start and self.last_id is not None:
             yield Purpose.HISTORY, Window(start, start)
+
+    def concerns(self, action: Action, start: datetime) -> bool:
+        """Whether an action's items belong in the table, which has no days in part."""
+        return action.event_date >= min(start, self.coverage.since)
 
     def awaits(self, action: Action, start: datetime) -> bool:
         """Whether history has yet to come to an action."""
@@ -118,16 +176,49 @@ class Progress:
         return [
             action
             for action in ordered
-            if not self.awaits(action, start) and self.recent.get(action.id) != action.digest
+            if self.concerns(action, start)
+            and not self.awaits(action, start)
+            and self._may_have_changed(action)
         ]
 
+    def _may_have_changed(self, action: Action) -> bool:
+        """Whether anything is new since an action was asked for its items."""
+        return action.updates is None or not action.marks <= self.recent.get(action.id, frozenset())
+
     def asked(self, purpose: Purpose, action: Action) -> None:
-        """Note that the items of an action are held."""
+        """Note that impact.com was asked for an action's items."""
         if purpose is Purpose.HISTORY:
             self.coverage = self.coverage._replace(since=action.event_date)
             self.last_id = action.id
         else:
-            self.recent[action.id] = action.digest
+            self.recent[action.id] = action.marks
+
+    def loaded(self, action: Action) -> None:
+        """Note that an action's items came."""
+        self.open.pop(action.id, None)
+
+    def not_loaded(self, action: Action) -> bool:
+        """Keep an action open whose items did not come. Whether there is room for it."""
+        if action.id not in self.open and len(self.open) >= MOST_OPEN:
+            return False
+        self.open.setdefault(action.id, Open(action.event_date, action.event_day))
+        return True
+
+    def open_first(self) -> list[Action]:
+        """The open actions, those first that the fewest runs asked for in vain."""
+        ordered = sorted(self.open.items(), key=lambda item: (item[1].runs, item[0]))
+        return [Action(action_id, each.event_date, each.event_day) for action_id, each in ordered]
+
+    def end_of_run(self, action_id: str, *, not_found: bool) -> bool:
+        """Count a run that ended without an action's items. Whether that was enough to close it."""
+        before = self.open[action_id]
+        runs_not_found = before.runs_not_found + 1 if not_found else 0
+        if runs_not_found == RUNS_UNTIL_GONE:
+            del self.open[action_id]
+            return True
+        after = before._replace(runs=before.runs + 1, runs_not_found=runs_not_found)
+        self.open[action_id] = after
+        return False
 
     def finished(
         self, purpose: Purpose, window: Window, listed: Iterable[Action], now: datetime
@@ -140,7 +231,30 @@ class Progress:
         through = max(self.coverage.through, min(window.end + OVERLAP, now))
         self.coverage = self.coverage._replace(through=through)
         if window.end == now:
-            self.recent = {action.id: action.digest for action in listed}
+            self.recent = {action.id: action.marks for action in listed}
         else:
             for action in listed:
                 self.recent.pop(action.id, None)
+
+
+class OpenDetails(msgspec.Struct):
+    """An open action in Singer state."""
+
+    event_date: str
+    event_day: str
+    runs: int = 0
+    runs_not_found: int = 0
+
+
+class Details(msgspec.Struct):
+    """What stands beside the coverage in Singer state."""
+
+    history_last_id: str | None = None
+    recent: dict[str, str] = {}
+    """By action, its marks with a blank between them."""
+    open: dict[str, OpenDetails] = {}
+
+
+def digest_of(content: bytes, size: int = 4) -> str:
+    """A short name of what can be compared and not read."""
+    return blake2b(content, digest_size=size).hexdigest()

@@ -319,5 +319,3 @@ def sync_source(tap: ImpactTap, streams: Sequence[ImpactStream]) -> None:
     for stream in streams:
         stream.finish()
     sync.checkpoint()
-    # A state that did not change is not written again, and flushes nothing.
-    tap.message_writer.flush()

@@ -2,49 +2,112 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import chain
 from math import ceil
 from multiprocessing.pool import ThreadPool
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.scopes import Need
-from tap_impact.errors import AccessDenied, NotFound
+from tap_impact.errors import (
+    AccessDenied,
+    ActionsDenied,
+    ItemsMissing,
+    NoItemsAtAll,
+    NotFound,
+    RateLimited,
+    UntrustedHost,
+    WrongCredentials,
+)
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import EARLIEST
-from tap_impact.progress.items import Action, Progress
-from tap_impact.progress.windows import newest_first
+from tap_impact.progress.items import MOST_OPEN, RUNS_UNTIL_GONE, Action, Progress, digest_of
+from tap_impact.progress.windows import Window, newest_first, oldest_first
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.instants import iso
 from tap_impact.sources.dated import load_progress as load_list_progress
 from tap_impact.sources.dated import save_coverage
-from tap_impact.sources.lists import LIST_PAGE_SIZE
+from tap_impact.sources.lists import list_pages
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Scope
-    from tap_impact.progress.windows import Window
     from tap_impact.records.fields import RecordMap, Row
     from tap_impact.settings import Settings
     from tap_impact.sources.dated import DatedSource
     from tap_impact.sources.source import Sync
 
+T = TypeVar("T")
+
 ONE_DAY = timedelta(days=1)
 
 # State is written after so many actions: a run that is killed has asked for no more in vain.
 ACTIONS_PER_STATE = 20
+
+# An error may be one action's own; so many in a row mean that no action's items can be had.
+MOST_ERRORS_IN_A_ROW = 3
+
+MOST_NAMED = 10
+
+# What concerns more than the action that was asked for.
+OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
+
+# An answer that was given about this action.
+OF_ONE_ACTION = (ItemsMissing, NotFound)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list that is only looked through: its rows become records, but of no table."""
+
+    source: DatedSource
+    record_map: RecordMap
+    name: str
+    part: str = ""
+    is_full_table: bool = False
+    unplaced: int = 0
+    bookmark: dict[str, Any] = field(default_factory=dict)
+    anomalies: Anomalies = field(default_factory=Anomalies)
+
+    @property
+    def row_type(self) -> type:
+        """What the rows of a page are decoded to."""
+        return self.record_map.row_type
+
+    def within(self, sync: Sync, window: Window, purpose: Purpose) -> Iterator[bytes]:
+        """The JSON of the records of a window."""
+        for rows in self.source.within(self.of(sync), window, purpose):
+            yield from self.lines(rows)
+
+    def of(self, sync: Sync) -> Sync:
+        """A run in which the pages are decoded by the list's own map, not by that of the items."""
+        return replace(sync, streams=[self])
+
+    def lines(self, rows: Sequence[Row]) -> list[bytes]:
+        """The JSON of the records of rows."""
+        lines = self._encoder.encode(rows)
+        if lines.size < len(rows):
+            raise FatalAPIError(f"{self.name}: a row has no key. State is safe.")
+        return lines.json.splitlines()
+
+    @cached_property
+    def _encoder(self) -> RecordEncoder:
+        names = [field.name for field in self.record_map.fields]
+        return RecordEncoder(self.record_map, names, {}, Anomalies())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +119,10 @@ class ActionItemsSource(Source):
     is read again for them.
     """
 
-    actions: DatedSource
-    """Where the actions are listed."""
-    action_map: RecordMap
-    """What a record of an action is made of."""
+    actions: Listing
+    """All actions whose items there are."""
+    updates: Listing
+    """What tells a change of the items that leaves the action's own row as it was."""
     scope: Scope
     replication_key: str
     item_keys: tuple[str, ...]
@@ -73,22 +136,19 @@ class ActionItemsSource(Source):
 
     @override
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
-        self.actions.check_bookmark(bookmark)
+        self.actions.source.check_bookmark(bookmark)
         Progress.of_bookmark(Coverage(EARLIEST, EARLIEST), bookmark)
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
-        settings = sync.settings
         if any(stream.is_full_table for stream in sync.streams):
-            for window in newest_first(settings.start, settings.now):
-                for _, rows in self._ask(sync, self._listed(sync, window, Purpose.HISTORY)):
-                    yield Batch(rows, sync.streams)
+            yield from self._read_all(sync)
         else:
-            yield from self._continue(sync)
+            yield from Continuation(self, sync).read()
 
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
-        return self.actions.scope if isinstance(error, ActionsDenied) else self.scope
+        return self.actions.source.scope if isinstance(error, ActionsDenied) else self.scope
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
@@ -97,7 +157,7 @@ class ActionItemsSource(Source):
         lists = len([*progress.lists(now=settings.now, start=start, reach=settings.reach)])
         left = max(progress.coverage.since - start, timedelta())
         left += max(settings.now - progress.coverage.through, timedelta())
-        number = ceil(self.actions.rows_per_day(sync) * (left / ONE_DAY))
+        number = ceil(self.actions.source.rows_per_day(sync) * (left / ONE_DAY))
         most = settings.action_items_per_run
         note = (
             f"The whole history has about {number} actions, in {ceil(number / most)} runs of "
@@ -107,10 +167,14 @@ class ActionItemsSource(Source):
 
     def path(self, action_id: str) -> str:
         """Path of an action's items."""
-        return f"{self.actions.path}/{quote(action_id, safe='')}/Items"
+        return f"{self.actions.source.path}/{quote(action_id, safe='')}/Items"
 
     def rows_of(self, client: ImpactClient, action: Action, now: datetime) -> list[dict[str, Any]]:
-        """The items of an action, which do not say themselves whose they are."""
+        """The items of an action, which do not say themselves whose they are.
+
+        Raises:
+            ItemsMissing, NotFound, ...: as `sent` says.
+        """
         ordinals = Counter[str]()
         sent = self.sent(client, action.id)
         rows = []
@@ -130,38 +194,165 @@ class ActionItemsSource(Source):
         return rows
 
     def sent(self, client: ImpactClient, action_id: str) -> list[dict[str, Any]]:
-        """The items as sent; none if the action went to another partner meanwhile."""
-        query = {"PageSize": LIST_PAGE_SIZE}
-        try:
-            pages = client.pages(self.path(action_id), query, *self.item_keys)
-            return [row for page in pages for row in page.rows]
-        except NotFound:
-            return []
+        """The items as sent.
 
-    def _continue(self, sync: Sync) -> Iterator[Batch]:
-        """Go on where the state says that the last run stopped, for as many actions as allowed."""
-        settings, start = sync.settings, sync.settings.start
-        progress = load_progress(sync)
-        allowed = settings.action_items_per_run
-        for purpose, window in progress.lists(now=settings.now, start=start, reach=settings.reach):
-            listed = self._listed(sync, window, purpose)
-            to_ask = progress.to_ask(purpose, listed, start)
-            asked = items = 0
+        Raises:
+            ItemsMissing: Not all of them came.
+            NotFound: impact.com knows no such action; it may have gone to another partner.
+            AccessDenied, FatalAPIError, RetriableAPIError: as the client says.
+        """
+        path = self.path(action_id)
+        pages = [*list_pages(client, path, *self.item_keys)]
+        rows = [row for page in pages for row in page.rows]
+        announced = max(page.total for page in pages)
+        if len(rows) < announced:
+            raise ItemsMissing(f"impact.com announced {announced} at {path} and gave {len(rows)}.")
+        if pages[0].is_blank:
+            raise ItemsMissing(f"impact.com's answer to {path} holds neither items nor a total.")
+        return rows
+
+    def ask(
+        self, sync: Sync, actions: Iterable[Action]
+    ) -> Iterator[tuple[Action, list[dict[str, Any]] | Exception]]:
+        """Each action with the rows of its items, or with what went wrong with it alone.
+
+        In order, some requests under way at once.
+
+        Raises:
+            AccessDenied, RateLimited, WrongCredentials, NoItemsAtAll: No action's items can be had.
+        """
+
+        def answer(action: Action) -> list[dict[str, Any]] | Exception:
             try:
-                for action, rows in self._ask(sync, islice(to_ask, allowed)):
-                    yield Batch(rows, sync.streams)
-                    progress.asked(purpose, action)
-                    asked += 1
-                    items += len(rows)
-                    if asked % ACTIONS_PER_STATE == 0:
-                        self._save(sync, progress)
-            except (FatalAPIError, RetriableAPIError):
-                self._save(sync, progress)
+                return self.rows_of(sync.client, action, sync.settings.now)
+            except OF_ALL_ACTIONS:
                 raise
-            allowed -= asked
+            except (FatalAPIError, RetriableAPIError) as error:
+                return error
+
+        with ThreadPool(self.in_flight) as pool:
+            in_a_row = 0
+            for action, coming in ahead(
+                self.in_flight,
+                ((action, pool.apply_async(answer, (action,))) for action in actions),
+            ):
+                found = coming.get()
+                yield action, found
+                is_own = not isinstance(found, Exception) or isinstance(found, OF_ONE_ACTION)
+                in_a_row = 0 if is_own else in_a_row + 1
+                if in_a_row == MOST_ERRORS_IN_A_ROW:
+                    raise NoItemsAtAll(str(found))
+
+    def listed(self, sync: Sync, window: Window, purpose: Purpose) -> list[Action]:
+        """The actions of a window, each once."""
+        try:
+            found = [*map(Action.of_json, self.actions.within(sync, window, purpose))]
+        except AccessDenied as error:
+            raise ActionsDenied(str(error)) from None
+        return [*{action.id: action for action in found}.values()]
+
+    def action_of(self, row: Row) -> Action:
+        """What is needed of an action to ask for its items."""
+        (line,) = self.actions.lines([row])
+        return Action.of_json(line)
+
+    def _read_all(self, sync: Sync) -> Iterator[Batch]:
+        """Ask for the items of every action, without regard to the state."""
+        failures = Failures(sync)
+        windows = newest_first(sync.settings.start, sync.settings.now)
+        lists = (self.listed(sync, window, Purpose.HISTORY) for window in windows)
+        # The second time it is those that the first time did not bring.
+        for actions in chain(lists, map(Failures.to_ask_again, [failures])):
+            for action, answer in self.ask(sync, actions):
+                if isinstance(answer, Exception):
+                    failures.add(action, answer)
+                else:
+                    failures.drop(action)
+                    yield Batch(answer, sync.streams)
+        if failures.found:
+            raise failures.in_words([*failures.found], "All other items are loaded.")
+
+
+@dataclass
+class Failures:
+    """The actions whose items did not come in one run, and why."""
+
+    sync: Sync
+    found: dict[str, tuple[Action, Exception]] = field(default_factory=dict)
+
+    def add(self, action: Action, error: Exception) -> None:
+        """Note what went wrong with an action."""
+        if action.id not in self.found:
+            self.sync.logger.warning("%s: %s", self.sync.name, error)
+        self.found[action.id] = action, error
+
+    def drop(self, action: Action) -> None:
+        """Note that an action's items came."""
+        self.found.pop(action.id, None)
+
+    def to_ask_again(self) -> list[Action]:
+        """The actions that were asked for only once; the client itself repeats some requests."""
+        return [
+            action
+            for action, error in self.found.values()
+            if not isinstance(error, RetriableAPIError)
+        ]
+
+    def in_words(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
+        """One error for all the actions whose items did not come."""
+        named = ", ".join(action_ids[:MOST_NAMED])
+        if others := action_ids[MOST_NAMED:]:
+            named += f" and {len(others)} more"
+        reasons = [f" The last reason: {error}" for _, error in self.found.values()]
+        return FatalAPIError(
+            f"{self.sync.name}: impact.com did not give the items of these actions: {named}."
+            f"{''.join(reasons[-1:])} {outcome}"
+        )
+
+
+class Continuation:
+    """A run that goes on where the state says that the last one stopped."""
+
+    def __init__(self, source: ActionItemsSource, sync: Sync) -> None:
+        """Read the state; nothing is sent yet."""
+        self._source = source
+        self._sync = sync
+        self._progress = load_progress(sync)
+        self._allowed = sync.settings.action_items_per_run
+        self._failures = Failures(sync)
+        settings = sync.settings
+        self._stretch = self._progress.stretch(now=settings.now, reach=settings.reach)
+
+    def read(self) -> Iterator[Batch]:
+        """Every batch of the run: for as many actions as are allowed.
+
+        Raises:
+            FatalAPIError: After all else was loaded: some actions are still open.
+        """
+        # Those that never come must leave room for all others.
+        some = ceil(self._allowed / 2)
+        try:
+            with suppress(NoItemsAtAll):
+                yield from self._ask(self._progress.open_first()[:some])
+            yield from self._lists()
+            with suppress(NoItemsAtAll):
+                yield from self._ask(self._failures.to_ask_again())
+        except (FatalAPIError, RetriableAPIError):
+            self._save()
+            raise
+        self._end()
+
+    def _lists(self) -> Iterator[Batch]:
+        """Go from list to list of actions until no more may be asked for."""
+        sync, settings, progress = self._sync, self._sync.settings, self._progress
+        start = settings.start
+        for purpose, window in progress.lists(now=settings.now, start=start, reach=settings.reach):
+            listed = self._listed(window, purpose)
+            to_ask = progress.to_ask(purpose, listed, start)
+            asked, items = yield from self._ask(to_ask, purpose)
             if asked == len(to_ask):
                 progress.finished(purpose, window, listed, settings.now)
-            self._save(sync, progress)
+            self._save()
             sync.logger.info(
                 "%s: %s %s: %d actions, %d of them to ask for, %d asked, %d items.",
                 sync.name,
@@ -180,70 +371,111 @@ class ActionItemsSource(Source):
                 )
                 return
 
-    def _save(self, sync: Sync, progress: Progress) -> None:
-        save_coverage(sync, progress.coverage, self.replication_key, **progress.details())
+    def _ask(
+        self, actions: Sequence[Action], purpose: Purpose | None = None
+    ) -> Generator[Batch, None, tuple[int, int]]:
+        """Load the items of actions in order; how many were asked for, and the number of items.
 
-    def _listed(self, sync: Sync, window: Window, purpose: Purpose) -> list[Action]:
-        """The actions of a window, each once."""
-        # The pages are decoded by the actions' own map, not by that of the items.
-        listing = replace(sync, streams=[Listed(self.action_map)])
-        try:
-            found = [
-                action
-                for rows in self.actions.within(listing, window, purpose)
-                for action in self.listed(rows)
-            ]
-        except AccessDenied as error:
-            raise ActionsDenied(str(error)) from None
-        return [*{action.id: action for action in found}.values()]
+        Args:
+            actions: those beyond what the run is allowed are left out.
+            purpose: why they were listed; None if progress had come past them before.
+        """
+        sync, progress, failures = self._sync, self._progress, self._failures
+        asked = items = 0
+        for action, answer in self._source.ask(sync, actions[: self._allowed]):
+            if isinstance(answer, Exception):
+                failures.add(action, answer)
+                if not progress.not_loaded(action):
+                    raise FatalAPIError(
+                        f"{sync.name}: the items of {MOST_OPEN} actions did not come, and now "
+                        f"those of {action.id}: {answer} State is safe: run again."
+                    )
+            else:
+                yield Batch(answer, sync.streams)
+                failures.drop(action)
+                progress.loaded(action)
+                items += len(answer)
+            if purpose:
+                progress.asked(purpose, action)
+            asked += 1
+            self._allowed -= 1
+            if asked % ACTIONS_PER_STATE == 0:
+                self._save()
+        return asked, items
 
-    def listed(self, rows: Sequence[Row]) -> Iterator[Action]:
-        """What is needed of actions to ask for their items."""
-        lines = self._encoder.encode(rows)
-        if lines.size < len(rows):
-            raise FatalAPIError("action_items: an action has no Id. State is safe.")
-        yield from map(Action.of_json, lines.json.splitlines())
+    def _listed(self, window: Window, purpose: Purpose) -> list[Action]:
+        """The actions of a window that matter, and what is known of their updates."""
+        listed = [
+            action
+            for action in self._source.listed(self._sync, window, purpose)
+            if self._progress.concerns(action, self._sync.settings.start)
+        ]
+        if purpose is Purpose.HISTORY or not listed:
+            return listed
+        updates = self._updates
+        return [
+            action._replace(updates=None if updates is None else frozenset(updates[action.id]))
+            for action in listed
+        ]
 
     @cached_property
-    def _encoder(self) -> RecordEncoder:
-        names = [field.name for field in self.action_map.fields]
-        return RecordEncoder(self.action_map, names, {}, Anomalies())
+    def _updates(self) -> dict[str, set[str]] | None:
+        """By action, the digests of its updates since the last run; None if they cannot be had.
 
-    def _ask(
-        self, sync: Sync, actions: Iterable[Action]
-    ) -> Iterator[tuple[Action, list[dict[str, Any]]]]:
-        """Each action with the rows of its items, in order, some requests under way at once."""
+        They are asked for before the items, so a change in between is met by the next run.
+        """
+        found = defaultdict[str, set[str]](set)
+        try:
+            for window in oldest_first(*self._stretch):
+                for line in self._source.updates.within(self._sync, window, Purpose.CATCH_UP):
+                    update = msgspec.json.decode(line)
+                    found[update["action_id"]].add(digest_of(update["id"].encode()))
+        except (RateLimited, WrongCredentials):
+            raise
+        except (FatalAPIError, RetriableAPIError) as error:
+            self._sync.logger.warning(
+                "%s: %s So nothing tells whether items changed twice within two hours, and all "
+                "that changed since then are asked for again.",
+                self._sync.name,
+                error,
+            )
+            return None
+        return found
 
-        def ask(action: Action) -> list[dict[str, Any]]:
-            return self.rows_of(sync.client, action, sync.settings.now)
+    def _end(self) -> None:
+        """Count the run for each action that it asked for in vain, and say what is open."""
+        sync, progress, failures = self._sync, self._progress, self._failures
+        for action, error in failures.found.values():
+            if progress.end_of_run(action.id, not_found=isinstance(error, NotFound)):
+                sync.logger.warning(
+                    "%s: impact.com answered 404 to action %s in %d runs, so it went to another "
+                    "partner. It is asked for again when it is listed as changed.",
+                    sync.name,
+                    action.id,
+                    RUNS_UNTIL_GONE,
+                )
+        self._save()
+        if progress.open:
+            raise failures.in_words(
+                [*progress.open],
+                "The next run asks for them first; what comes after them is not held up.",
+            )
 
-        with ThreadPool(self.in_flight) as pool:
-            under_way = deque[Any]()
-            for action in actions:
-                under_way.append((action, pool.apply_async(ask, (action,))))
-                if len(under_way) == self.in_flight:
-                    first, answer = under_way.popleft()
-                    yield first, answer.get()
-            for first, answer in under_way:
-                yield first, answer.get()
+    def _save(self) -> None:
+        replication_key = self._source.replication_key
+        save_coverage(
+            self._sync, self._progress.coverage, replication_key, **self._progress.details()
+        )
 
 
-@dataclass(frozen=True)
-class Listed:
-    """The actions, where they are only listed and become rows of no table."""
-
-    record_map: RecordMap
-    name: str = "action_items: the list of actions"
-    part: str = ""
-    is_full_table: bool = False
-    unplaced: int = 0
-    bookmark: dict[str, Any] = field(default_factory=dict)
-    anomalies: Anomalies = field(default_factory=Anomalies)
-
-    @property
-    def row_type(self) -> type:
-        """What the rows of a page are decoded to."""
-        return self.record_map.row_type
+def ahead(number: int, items: Iterable[T]) -> Iterator[T]:
+    """The same items, as many of them drawn at once."""
+    drawn = deque[T]()
+    for item in items:
+        drawn.append(item)
+        if len(drawn) == number:
+            yield drawn.popleft()
+    yield from drawn
 
 
 def load_progress(sync: Sync) -> Progress:
@@ -251,7 +483,3 @@ def load_progress(sync: Sync) -> Progress:
     if covered := load_list_progress(sync).coverage:
         return Progress.of_bookmark(covered, sync.streams[0].bookmark)
     return Progress(Coverage(sync.settings.now, sync.settings.now))
-
-
-class ActionsDenied(AccessDenied):
-    """The token may not list actions, without which their items cannot be asked for."""

@@ -15,13 +15,13 @@ from tap_impact.records.fields import (
     text,
     verbatim,
 )
-from tap_impact.sources.action_items import ActionItemsSource
-from tap_impact.streams.actions import ACTION_LIST, ACTIONS
+from tap_impact.sources.action_items import ActionItemsSource, Listing
+from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
 from tap_impact.streams.stream import Stream
 
 ITEMS = ActionItemsSource(
-    actions=ACTION_LIST,
-    action_map=ACTIONS.record_map,
+    actions=Listing(ACTION_LIST, ACTIONS.record_map, "action_items: the list of actions"),
+    updates=Listing(UPDATE_LIST, ACTION_UPDATES.record_map, "action_items: the list of updates"),
     scope=Scope("Actions", "Retrieve action items"),
     replication_key="event_date",
     # The specification has the former, a client the latter.
