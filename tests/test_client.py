@@ -314,7 +314,7 @@ def test_whatever_holds_one_list_of_objects_is_the_list(
 def test_an_answer_without_content_is_an_empty_list(talk: Any) -> None:
     nothing = faults.status(204, b"").at()
     (page,) = talk(nothing).client.pages("/Campaigns", {}, "Campaigns")
-    assert page == ([], 0)
+    assert page == ([], 0, True)
     assert talk(nothing).client.get("/Campaigns/7") == {}
 
 

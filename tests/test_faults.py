@@ -161,8 +161,8 @@ def test_a_limit_is_not_run_into() -> None:
         assert {seen.status for seen in sandbox.requests} == {200}
         hours = Counter(seen.at.hour for seen in sandbox.requests)
     assert [*hours.values()] == [200, 200, 50]
-    assert len(log) == 2
-    assert "10 of 200 requests an hour are left" in log[0]
+    said_so = [line for line in log if "10 of 200 requests an hour are left" in line]
+    assert len(said_so) == 2
 
 
 def test_threads_share_what_is_left_of_a_limit() -> None:
@@ -198,7 +198,7 @@ def test_a_limit_that_is_renewed_too_late_is_used_up_at_once() -> None:
         with pytest.raises(RateLimited, match="State is safe"):
             asking.get("/Campaigns")
         assert sandbox.at == NOW
-    assert not log
+    assert not [line for line in log if "requests an hour" in line]
 
 
 def test_a_limit_that_ran_out_leaves_the_state_of_the_last_whole_window() -> None:
@@ -236,7 +236,7 @@ def started(
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_signals_in_the_middle_of_a_line_let_it_be_whole(tmp_path: Path, unbuffered: str) -> None:
     """The line is longer than the pipe, so its second half waits for the reader."""
-    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account")
+    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account", times=ALWAYS)
     with (
         Sandbox(WORLD, at=NOW, faults=[long]) as sandbox,
         started(
@@ -256,7 +256,7 @@ def test_signals_in_the_middle_of_a_line_let_it_be_whole(tmp_path: Path, unbuffe
 
 
 def test_two_signals_end_a_run_whose_reader_is_stuck(tmp_path: Path) -> None:
-    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account")
+    long = faults.field_of_row("Name", "x" * 1_000_000).at("Account", times=ALWAYS)
     with (
         Sandbox(WORLD, at=NOW, faults=[long]) as sandbox,
         started(sandbox, tmp_path, subprocess.PIPE, selected=["account"]) as process,
@@ -314,7 +314,7 @@ def test_what_nobody_foresaw_is_one_message_without_content(level: str) -> None:
 
 def test_what_an_error_of_the_api_says_twice_is_said_once() -> None:
     body = {"Message": "Account is closed.", "Errors": [{"Message": "Account is closed."}]}
-    refused = faults.status(418, json.dumps(body).encode()).at("Account")
+    refused = faults.status(418, json.dumps(body).encode()).at("Account", times=ALWAYS)
     with Sandbox(WORLD, at=NOW, faults=[refused]) as sandbox:
         run = run_inside(sandbox.settings() | CONFIG, catalog=catalog("account"))
     assert run.exit_code == 1

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tap_impact.settings import Settings
     from tap_impact.sources.source import FedStream, Sync
 
+# How many queries may stay open.
+MAX_UNANSWERED = 10
+
 # How exactly the beginning of an account is found, if impact.com does not tell it.
 ONE_HOUR = timedelta(hours=1)
 
@@ -283,6 +286,9 @@ class Reading:
             narrower = query.narrower(self._campaign_ids() if by_campaign else ())
             if not narrower:
                 self.progress.unanswered.append(query)
+                # More than a few are no accident of the data: each took a search of its own.
+                if len(self.progress.unanswered) > MAX_UNANSWERED:
+                    raise
         else:
             return
         for part in narrower:

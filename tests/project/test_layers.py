@@ -39,13 +39,6 @@ STILL_UP: set[str] = set()
 SDK_INTERNALS = "tap_impact.singer.sdk_internals"
 """The one module that may use what the SDK does not document."""
 
-STILL_INTERNAL = {
-    "tap_impact.inspect.cli",
-    "tap_impact.singer.batch_files",
-    "tap_impact.tap",
-}
-"""Modules that use undocumented names of the SDK and are to stop: this set only ever shrinks."""
-
 
 @cache
 def parsed(package: Path) -> dict[str, ast.Module]:
@@ -107,16 +100,13 @@ def test_no_imports_go_round_in_a_circle() -> None:
     assert [*TopologicalSorter(graph).static_order()]
 
 
-STILL_OF_SANDBOX = {"tap_impact.report.command"}
-
-
 def test_the_tap_imports_nothing_of_the_sandbox() -> None:
     users = {
         name
         for name, tree in modules().items()
         if "impact_sandbox" in {module.split(".")[0] for module, _ in imported(tree)}
     }
-    assert users == STILL_OF_SANDBOX
+    assert not users
 
 
 STILL_IMPURE = {"tap_impact.progress.items"}
@@ -196,7 +186,7 @@ def test_one_module_alone_uses_what_the_sdk_does_not_document() -> None:
         private = [part for taken in of_sdk for part in ".".join(taken).split(".")]
         if any(map(is_private, private)) or [*undocumented(tree)]:
             users.add(name)
-    assert users - {SDK_INTERNALS} == STILL_INTERNAL
+    assert users == {SDK_INTERNALS}
 
 
 # -- the README ----------------------------------------------------------------------------------
