@@ -147,6 +147,7 @@ def test_the_local_hub_knows_this_plugin_and_no_other() -> None:
             answer(f"{plugins}/extractors/tap-other--partner")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["file", "hub"])
 def test_meltano_adds_it_and_it_runs(
     source: str, as_published: dict[str, str], sandbox: SandboxFactory, tmp_path: Path

@@ -94,6 +94,7 @@ def test_each_schedule_runs_a_job_of_its_own_and_each_job_a_state_of_its_own() -
     assert len({*pipelines}) == len(pipelines)
 
 
+@pytest.mark.slow
 def test_accounts_load_side_by_side_into_one_table(
     project: Project, sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
@@ -126,6 +127,7 @@ def test_accounts_load_side_by_side_into_one_table(
     ]
 
 
+@pytest.mark.slow
 def test_meltano_refuses_a_second_run_of_a_pipeline_that_is_running(project: Project) -> None:
     asked, answer = Event(), Event()
 
@@ -153,6 +155,7 @@ def test_meltano_refuses_a_second_run_of_a_pipeline_that_is_running(project: Pro
     assert "Another 'prod:acme-us-actions-to-target-postgres' pipeline is already" in refusal
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.version_info >= (3, 13), reason="dagster-meltano needs Dagster 1.9, and that Python 3.12"
 )

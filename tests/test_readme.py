@@ -100,6 +100,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     )
 
 
+@pytest.mark.slow
 def test_the_first_command_sets_up_loads_and_shows_the_truth(clone: Clone) -> None:
     said = clone.run(DEMO)
     truth = World().totals(datetime.fromisoformat(NOW), datetime.fromisoformat(START))
@@ -117,6 +118,7 @@ def test_the_first_command_sets_up_loads_and_shows_the_truth(clone: Clone) -> No
     assert LINES_OF_STATES.findall(again) == LINES_OF_STATES.findall(said)
 
 
+@pytest.mark.slow
 def test_an_account_of_ones_own_is_loaded_as_it_says(clone: Clone, sandbox: SandboxFactory) -> None:
     impact = sandbox(clicks_per_day=20, job_life=["COMPLETED"])
     assert CREDENTIALS == "export TAP_IMPACT_ACCOUNT_SID=IR... TAP_IMPACT_AUTH_TOKEN=..."

@@ -114,6 +114,7 @@ def test_each_recipe_is_in_the_table_of_contents_and_in_a_test() -> None:
     assert [title for title in RECIPES if f'follow(project, "{title}")' not in tests] == []
 
 
+@pytest.mark.slow
 def test_many_accounts_one_table(
     project: Project, sandbox: SandboxFactory, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -152,6 +153,7 @@ def test_many_accounts_one_table(
         assert warehouse.query(unlabelled) == [(0,)]
 
 
+@pytest.mark.slow
 def test_actions_every_hour_clicks_every_night(
     project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -165,6 +167,7 @@ def test_actions_every_hour_clicks_every_night(
     ]
 
 
+@pytest.mark.slow
 def test_only_approved_actions(
     project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -182,6 +185,7 @@ def test_only_approved_actions(
     )
 
 
+@pytest.mark.slow
 def test_without_addresses_and_profiles(
     project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -206,6 +210,7 @@ def test_without_addresses_and_profiles(
     assert warehouse.query(keys) == whole.query(keys) != []
 
 
+@pytest.mark.slow
 def test_one_month_again(
     project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -220,6 +225,7 @@ def test_one_month_again(
     assert warehouse.query(days) == [(date(2026, 3, 1), date(2026, 3, 31))]
 
 
+@pytest.mark.slow
 def test_into_json_lines(project: Project, impact: Sandbox) -> None:
     connect(project, "tap_impact", impact)
     follow(project, "Into JSON Lines")
@@ -234,6 +240,7 @@ def test_into_json_lines(project: Project, impact: Sandbox) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_large_account(
     project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -253,6 +260,7 @@ def test_a_large_account(
     assert not unknown
 
 
+@pytest.mark.slow
 def test_through_an_object_store(
     object_store: str, project: Project, impact: Sandbox, schema: Callable[[str], Warehouse]
 ) -> None:
@@ -271,6 +279,7 @@ def assert_loaded(warehouse: Warehouse, impact: Sandbox) -> None:
     )
 
 
+@pytest.mark.slow
 def test_into_csv(project: Project, impact: Sandbox) -> None:
     connect(project, "tap_impact", impact)
     for _ in range(2):

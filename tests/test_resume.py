@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from impact_sandbox.server import Sandbox, SeenRequest
 
 
+@pytest.mark.slow
 def test_failing_at_any_request_and_going_on_gives_the_same_rows() -> None:
     expected, requests = unbroken()
     assert requests > 30
@@ -75,6 +76,7 @@ class SignalAt:
         return Run(stdout, stderr, process.returncode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
 @pytest.mark.parametrize(
     ("signum", "exit_code"),

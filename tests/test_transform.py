@@ -98,6 +98,7 @@ PERFORMANCE = (
 )
 
 
+@pytest.mark.slow
 def test_the_performance_of_every_day_campaign_and_state_is_the_truth(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
@@ -132,6 +133,7 @@ def test_the_performance_of_every_day_campaign_and_state_is_the_truth(
     assert "Failure in test performance_holds_every_action" in tested.stdout
 
 
+@pytest.mark.slow
 def test_a_payout_that_is_final_stays_as_it_is(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
@@ -182,6 +184,7 @@ def test_a_payout_that_is_final_stays_as_it_is(
     )
 
 
+@pytest.mark.slow
 def test_nothing_but_actions_needs_to_be_loaded(
     sandbox: SandboxFactory,
     warehouse: Warehouse,
