@@ -150,6 +150,16 @@ SETTINGS = th.PropertiesList(
         description="Rows per page of actions and action updates, from 2,000 to 20,000.",
     ),
     th.Property(
+        "use_singer_decimal",
+        th.BooleanType,
+        default=False,
+        title="Decimals as text",
+        description=(
+            "Whether money and other decimals are written as text of the format "
+            "x-singer.decimal, for loaders that make a floating-point column of a plain number."
+        ),
+    ),
+    th.Property(
         "rate_limit_wait_seconds",
         th.IntegerType(minimum=0),
         default=3600,

@@ -75,11 +75,16 @@ def all_streams() -> list[str]:
 
 def catalog(*selected: str, replication_method: str | None = None) -> dict[str, Any]:
     """The discovered catalog with just these streams selected, all if none is named."""
-    found: dict[str, Any] = json.loads(discovered())
-    selected = selected or tuple(all_streams())
+    found = only(json.loads(discovered()), *(selected or all_streams()))
     for stream in found["streams"]:
         if replication_method:
             stream["replication_method"] = replication_method
+    return found
+
+
+def only(found: dict[str, Any], *selected: str) -> dict[str, Any]:
+    """A catalog with just these streams selected."""
+    for stream in found["streams"]:
         for entry in stream["metadata"]:
             if entry["breadcrumb"] == []:
                 entry["metadata"]["selected"] = stream["tap_stream_id"] in selected

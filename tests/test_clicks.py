@@ -103,7 +103,7 @@ def check(impact: Sandbox, warehouse: Warehouse) -> set[date]:
     for day, clicks in table.items():
         assert clicks == truth(impact, day), day
     assert sorted(warehouse.query(SUMS)) == sorted(warehouse.query(COUNTS))
-    exports = warehouse.query("SELECT click_day, rows, unique_rows FROM click_exports")
+    exports = warehouse.query("SELECT click_day, clicks, unique_clicks FROM click_exports")
     assert sorted(exports) == sorted(row[:3] for row in warehouse.query(COUNTS))
     return {*table}
 
@@ -178,7 +178,7 @@ def test_twelve_mornings_on_which_much_goes_wrong(
         state = run.state
     assert held == wanted(impact) - {yesterday + timedelta(days=1)}
     assert sum(check_exports(impact).values()) == len(held)
-    formats = dict(warehouse.query("SELECT format, count(*) FROM click_exports GROUP BY 1"))
+    formats = dict(warehouse.query("SELECT file_format, count(*) FROM click_exports GROUP BY 1"))
     assert formats.keys() == {"JSON", "CSV"}
     assert not any(request.authorized for request in impact.file_requests)
 

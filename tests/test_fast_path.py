@@ -148,7 +148,7 @@ def test_many_rows_of_which_one_is_odd(repeated: int) -> None:
     assert len(lines) == repeated + 2
     assert found["rows_not_placed"] == 1
     records = {(record := msgspec.json.decode(line))["id"]: record for line in lines}
-    assert (records["odd"]["payout"], records["odd"]["oid"]) == (0, "false")
+    assert (records["odd"]["payout"], records["odd"]["order_id"]) == (0, "false")
     assert records["worse"][ADDITIONAL_FIELDS] == {"Payout": "free"}
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tap_impact.records import fields
 from tap_impact.records.anomalies import Anomalies, Role, UnreadableValues
 from tap_impact.records.fields import RecordMap, UnreadableField
+from tap_impact.records.names import column_name
 
 ROW = RecordMap(
     fields.key("Id", "."),
@@ -186,7 +187,7 @@ def test_a_value_that_cannot_be_read_is_kept_and_counted(
     anomalies = Anomalies(dated_by="EventDate")
     made = [ANOMALOUS.record({"Id": f"{row}", field: sent}, anomalies) for row in range(3)]
     assert [each["additional_fields"] for each in made] == [{field: sent}] * 3
-    assert {each[fields.snake_case(field)] for each in made} == {None}
+    assert {each[column_name(field)] for each in made} == {None}
     assert anomalies.unreadable == {field: UnreadableValues(field, role, "0", 3)}
     assert anomalies.rows_not_placed == 0
     assert anomalies.fails_run is (role is Role.MONEY)

@@ -54,7 +54,7 @@ def sync(spoilt: Any = (), **config: Any) -> tuple[Run, Sandbox]:
 def texts_of_records(run: Run) -> set[str]:
     """What people wrote: order ids, sub ids, names, cities, addresses of pages."""
     telling = {
-        "oid",
+        "order_id",
         "sub_id1",
         "sub_id2",
         "customer_city",

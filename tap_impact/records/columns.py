@@ -16,7 +16,7 @@ import msgspec
 from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from tap_impact.records.anomalies import Anomalies, Role
     from tap_impact.records.fields import Field, RecordMap, Row
@@ -129,6 +129,7 @@ class RecordEncoder:
         selected: the properties to write, in this order.
         constants: values of properties that are the same in every record.
         anomalies: where to count what is odd in the rows.
+        quoted: the properties whose numbers are written as text.
     """
 
     def __init__(
@@ -137,12 +138,14 @@ class RecordEncoder:
         selected: Iterable[str],
         constants: Mapping[str, Any],
         anomalies: Anomalies,
+        quoted: Collection[str] = (),
     ) -> None:
         """Decide now what is the same for all rows."""
         caches = {field.read: ParseCache(field.read) for field in record_map.sent}
         self._map = record_map
         self._columns = [(field, Column(field, caches[field.read])) for field in record_map.sent]
         self._anomalies = anomalies
+        self._quoted = frozenset(quoted)
         self._pieces: list[tuple[bytes, str]] = []
         before = b"{"
         for name in selected:
@@ -233,6 +236,8 @@ class RecordEncoder:
         for before, name in self._pieces:
             line[-1] += before
             column = columns.values[name]
+            if name in self._quoted:
+                column = in_quotes(column)
             if isinstance(column, repeat):
                 line[-1] += next(column)
             else:
@@ -243,6 +248,14 @@ class RecordEncoder:
         for place, column in columns_at.items():
             values[place :: len(line)] = column
         return b"".join(values)
+
+
+def in_quotes(numbers: Iterable[bytes]) -> Iterable[bytes]:
+    """Numbers of JSON as strings of JSON; null stays null. A `repeat` stays one."""
+    if isinstance(numbers, repeat):
+        number = next(numbers)
+        return repeat(number if number == b"null" else b'"%b"' % number)
+    return [number if number == b"null" else b'"%b"' % number for number in numbers]
 
 
 def as_sent(row: Row) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ import msgspec
 
 from tap_impact.records.anomalies import Role
 from tap_impact.records.instants import iso, zoned
+from tap_impact.records.names import column_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,9 +38,6 @@ FALSE = frozenset({"false", "0", "no", "n"})
 # Numbers that JSON and `Decimal` write in the same way, a space behind each.
 NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})? )*").fullmatch
 GROUPED_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
-
-# Where a word begins within a name: `SubId1` has two, `PDFUri` too.
-WORD_START = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 ADDITIONAL_FIELDS = "additional_fields"
 
@@ -71,6 +69,10 @@ class Field(NamedTuple):
     """
     role: Role = Role.OTHER
     """What it means if a value cannot be read."""
+
+    def named(self, name: str) -> Field:
+        """The same, where the API's name would make no good column."""
+        return self._replace(name=name)
 
     def value(self, sent: Any, unreadable: dict[str, Role]) -> Any:
         """What the property is; null if it cannot be read, and then noted in `unreadable`."""
@@ -189,19 +191,19 @@ def as_given(value: object) -> Any:
 def key(source: str, description: str) -> Field:
     """Text that identifies a row and is never blank."""
     schema = described("string", description)
-    return Field(source, snake_case(source), schema, read_key, read_keys, Role.KEY)
+    return Field(source, column_name(source), schema, read_key, read_keys, Role.KEY)
 
 
 def text(source: str, description: str) -> Field:
     """Text in impact.com's own vocabulary, where words like `n/a` stand for nothing."""
     schema = nullable("string", description)
-    return Field(source, snake_case(source), schema, read_text, read_texts)
+    return Field(source, column_name(source), schema, read_text, read_texts)
 
 
 def verbatim(source: str, description: str) -> Field:
     """Text that a brand, partner or customer chose: `NA` may be a sub id, Namibia or Naples."""
     schema = nullable("string", description)
-    return Field(source, snake_case(source), schema, read_verbatim, read_verbatims)
+    return Field(source, column_name(source), schema, read_verbatim, read_verbatims)
 
 
 def money(source: str, description: str) -> Field:
@@ -212,18 +214,18 @@ def money(source: str, description: str) -> Field:
 def decimal(source: str, description: str) -> Field:
     """A quantity or a rate, kept to the digit."""
     schema = nullable("number", description)
-    return Field(source, snake_case(source), schema, read_decimal, read_decimals)
+    return Field(source, column_name(source), schema, read_decimal, read_decimals)
 
 
 def flag(source: str, description: str) -> Field:
     """A boolean, however it is spelled."""
-    return Field(source, snake_case(source), nullable("boolean", description), read_flag)
+    return Field(source, column_name(source), nullable("boolean", description), read_flag)
 
 
 def instant(source: str, description: str) -> Field:
     """A moment, in UTC. The API writes it in the account's offset, which moves with the season."""
     schema = nullable("string", description) | {"format": "date-time"}
-    return Field(source, snake_case(source), schema, read_instant, read_instants)
+    return Field(source, column_name(source), schema, read_instant, read_instants)
 
 
 def day(name: str, source: str, description: str) -> Field:
@@ -235,7 +237,7 @@ def day(name: str, source: str, description: str) -> Field:
 def words(source: str, description: str) -> Field:
     """A list of texts, whichever way a list of the API's XML was turned into JSON."""
     schema = nullable("array", description) | {"items": {"type": "string"}}
-    return Field(source, snake_case(source), schema, read_words)
+    return Field(source, column_name(source), schema, read_words)
 
 
 def read_key(value: object) -> str:
@@ -342,11 +344,6 @@ def read_days(values: Sequence[str | None]) -> list[str | None]:
 def read_words(value: object) -> list[str] | None:
     """What `words` makes of a value."""
     return [as_text(item) for item in listed(value) if not is_blank(item)] or None
-
-
-def snake_case(source: str) -> str:
-    """A property's name: the API's, in snake case."""
-    return WORD_START.sub("_", source).replace("-", "_").lower()
 
 
 def nullable(json_type: str, description: str) -> dict[str, Any]:

@@ -49,6 +49,9 @@ CONNECTION_PROPERTIES = {
     "connection_currency": nullable("string", "The setting `currency` of the row's connection."),
 }
 
+# What the SDK's loaders make DECIMAL(38, 9) of: the most digits that Snowflake, BigQuery, Redshift,
+# DuckDB and Databricks all take. impact.com sends up to six decimals.
+SINGER_DECIMAL = {"format": "x-singer.decimal", "precision": 38, "scale": 9}
 
 # The bookmark's entry that tells whose it is.
 ACCOUNT_DIGEST = "account"
@@ -100,6 +103,11 @@ class ImpactStream(singer_sdk.Stream):
         self.selected_by_default = declaration.selected
         schema = self.record_map.json_schema()
         schema["properties"] |= CONNECTION_PROPERTIES
+        if tap.config.get("use_singer_decimal"):
+            schema["properties"] = {
+                name: as_singer_decimal(of) if is_number(of) else of
+                for name, of in schema["properties"].items()
+            }
         super().__init__(tap, schema=schema, name=declaration.name)
         self.primary_keys = declaration.keys
         self.replication_key = declaration.replication_key
@@ -138,7 +146,12 @@ class ImpactStream(singer_sdk.Stream):
     def begin(self) -> None:
         """Announce the stream to the target."""
         self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
-        sdk_internals.write_schema(self)
+        for message in sdk_internals.schema_messages(self):
+            # The SDK's catalog keeps a format, but not its precision and scale.
+            for of in message.schema["properties"].values():
+                if is_singer_decimal(of):
+                    of.update(SINGER_DECIMAL)
+            self._tap.write_message(message)
         if self.is_full_table and self.emit_activate_version_messages:
             sdk_internals.begin_version(self)
 
@@ -206,7 +219,13 @@ class ImpactStream(singer_sdk.Stream):
             "connection_label": self._tap.settings.label,
             "connection_currency": self._tap.settings.currency,
         }
-        return RecordEncoder(self.record_map, names, connection, self.anomalies)
+        # The schema may be that of a catalog which was discovered by other settings.
+        quoted = [
+            name
+            for name, of in self.effective_schema["properties"].items()
+            if is_singer_decimal(of)
+        ]
+        return RecordEncoder(self.record_map, names, connection, self.anomalies, quoted)
 
     def _lines(self, rows: Sequence[Row] | Columns) -> Lines:
         """The JSON of the records of rows, a line each, and how many."""
@@ -227,7 +246,7 @@ class ImpactStream(singer_sdk.Stream):
 
     @cached_property
     def _number_names(self) -> list[str]:
-        return [name for name, of in self.schema["properties"].items() if "number" in of["type"]]
+        return [name for name, of in self.schema["properties"].items() if is_number(of)]
 
     # What the SDK asks for.
 
@@ -271,6 +290,22 @@ class ImpactStream(singer_sdk.Stream):
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         pass
+
+
+def is_number(schema: Mapping[str, Any]) -> bool:
+    """Whether a property holds decimals."""
+    return "number" in schema["type"]
+
+
+def is_singer_decimal(schema: Mapping[str, Any]) -> bool:
+    """Whether a property holds decimals as text."""
+    return schema.get("format") == SINGER_DECIMAL["format"]
+
+
+def as_singer_decimal(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of decimals written as text, of which the SDK's loaders make DECIMAL columns."""
+    types = ["string" if each == "number" else each for each in schema["type"]]
+    return {**schema, "type": types, **SINGER_DECIMAL}
 
 
 def account_digest(account_sid: str | None) -> str:

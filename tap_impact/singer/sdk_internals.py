@@ -8,7 +8,7 @@ is the list to go through.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -17,6 +17,11 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import _ConfigInput as ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.singerlib import SchemaMessage
 
 __all__ = [
     "ATTRIBUTES",
@@ -31,13 +36,13 @@ __all__ = [
 
 ATTRIBUTES: Final = {
     Stream: {
+        "_generate_schema_messages": "called: before the first row",
         "_increment_stream_state": "overridden: bookmarks are written by checkpoints",
         "_initialized_at": "read: the version of a stream that is read as a whole",
         "_stream_version": "read and set: the version of RECORD messages",
         "_tap": "read",
         "_write_activate_version_message": "called: after the rows of a stream that is whole",
         "_write_record_message": "called: by selection, stream maps and flattening",
-        "_write_schema_message": "called: before the first row",
         "_write_starting_replication_value": "overridden: bookmarks are written by checkpoints",
         "mask": "read: which properties are selected",
     },
@@ -62,9 +67,9 @@ def prepare_sync(tap: Tap) -> None:
     tap._set_compatible_replication_methods()
 
 
-def write_schema(stream: Stream) -> None:
-    """Write the SCHEMA messages of a stream: one for each of its stream maps."""
-    stream._write_schema_message()
+def schema_messages(stream: Stream) -> Iterator[SchemaMessage]:
+    """The SCHEMA messages of a stream: one for each of its stream maps."""
+    return stream._generate_schema_messages()
 
 
 def begin_version(stream: Stream) -> None:

@@ -273,10 +273,10 @@ class ClickExportSource(Source):
                 "job_id": export.job_id,
                 "requested_at": iso(export.requested),
                 "completed_at": iso(export.completed) if export.completed else None,
-                "rows": sum(each.clicks for each in figures.values()),
-                "unique_rows": sum(each.unique_clicks for each in figures.values()),
-                "bytes": export.file.size,
-                "format": file_format(export.file.content),
+                "clicks": sum(each.clicks for each in figures.values()),
+                "unique_clicks": sum(each.unique_clicks for each in figures.values()),
+                "file_bytes": export.file.size,
+                "file_format": file_format(export.file.content),
             }
             yield Batch([row], [stream for stream in streams if stream.part == EXPORT])
 

@@ -110,10 +110,13 @@ CLICK_EXPORTS = Stream(
             nullable("string", "When it was completed; null if the token may not look at jobs.")
             | INSTANT,
         ),
-        given("rows", described("integer", "Clicks in the export.")),
-        given("unique_rows", described("integer", "Clicks that impact.com counts as unique.")),
-        given("bytes", described("integer", "Size of the export's file, uncompressed.")),
-        given("format", described("string", "Format of the export's file: JSON or CSV.")),
+        given("clicks", described("integer", "Clicks in the export.")),
+        given(
+            "unique_clicks",
+            described("integer", "Clicks in the export that impact.com counts as unique."),
+        ),
+        given("file_bytes", described("integer", "Size of the export's file, uncompressed.")),
+        given("file_format", described("string", "Format of the export's file: JSON or CSV.")),
     ),
 )
 
