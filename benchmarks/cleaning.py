@@ -27,7 +27,7 @@ class Cleaning:
         self.texts = [*found["read_text"].items(), *found.get("read_key", {}).items()]
         self.verbatim = [*found["read_verbatim"].items()]
         self.numbers = [*found["read_decimal"].items()]
-        self.instants = [*found["read_instant"].items()]
+        self.instants = [*found["read_timestamp"].items()]
         self.days = [*found.get("read_day", {}).items()]
         self.flags = [*found.get("read_flag", {}).items()]
         self.sources = {source for names in found.values() for source in names.values()}

@@ -73,5 +73,5 @@ class ItemsMissing(FatalAPIError):
     """Fewer items of an action came than impact.com announced, or neither items nor a total."""
 
 
-class NoItemsAtAll(FatalAPIError):
+class ConsecutiveFailures(FatalAPIError):
     """Actions fail one after another, so the trouble is not theirs."""

@@ -12,15 +12,15 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 
 from tap_impact.api.addresses import is_safe
 from tap_impact.progress.windows import REACH
-from tap_impact.records.instants import parse_instant
+from tap_impact.records.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
 # "Page size: at least 2,000, at most 20,000" (List Actions, List Action Updates).
-SMALLEST_PAGE = 2_000
-LARGEST_PAGE = 20_000
+MIN_PAGE_SIZE = 2_000
+MAX_PAGE_SIZE = 20_000
 
 SETTINGS = th.PropertiesList(
     th.Property(
@@ -144,8 +144,8 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "page_size",
-        th.IntegerType(minimum=SMALLEST_PAGE, maximum=LARGEST_PAGE),
-        default=LARGEST_PAGE,
+        th.IntegerType(minimum=MIN_PAGE_SIZE, maximum=MAX_PAGE_SIZE),
+        default=MAX_PAGE_SIZE,
         title="Page size",
         description="Rows per page of actions and action updates, from 2,000 to 20,000.",
     ),
@@ -204,7 +204,7 @@ INSTANTS = [
 SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
 CURRENCY = re.compile("[A-Z]{3}")
 # A shorter one is a placeholder, and may be part of any word.
-SHORTEST_SECRET = 8
+MIN_SECRET_LENGTH = 8
 SECRET_CHARACTERS = {
     "account_sid": (re.compile("[A-Za-z0-9._-]+"), "SID"),
     "auth_token": (re.compile("[!-~]+"), "token"),
@@ -239,7 +239,7 @@ class Settings(NamedTuple):
         end = config.get("end_date")
         # A bookmark in the future would hide what happens until then.
         clock = clock.replace(microsecond=0)
-        now = min(parse_instant(end).replace(microsecond=0) if end else clock, clock)
+        now = min(parse_timestamp(end).replace(microsecond=0) if end else clock, clock)
         reach = clock - REACH
         start = config.get("start_date")
         click_start = config.get("click_start_date")
@@ -247,7 +247,7 @@ class Settings(NamedTuple):
         return cls(
             account_sid=config["account_sid"],
             now=now,
-            start=max(parse_instant(start).replace(microsecond=0), reach) if start else reach,
+            start=max(parse_timestamp(start).replace(microsecond=0), reach) if start else reach,
             reach=reach,
             clock=clock,
             label=config.get("label"),
@@ -284,7 +284,7 @@ def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:
         if isinstance(value, str) and value:
             shown = f"(the value of {name})"
             sentence = sentence.replace(repr(value), shown)
-            if len(value) >= SHORTEST_SECRET:
+            if len(value) >= MIN_SECRET_LENGTH:
                 sentence = sentence.replace(repr(value)[1:-1], shown).replace(value, shown)
     return sentence
 
@@ -307,7 +307,7 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         value = config.get(name)
         if isinstance(value, str):
             try:
-                instants[name] = parse_instant(value)
+                instants[name] = parse_timestamp(value)
             except ValueError:
                 yield f"{name}: {value!r} is not a date or date-time like 2026-01-31T00:00:00Z"
     if "end_date" in instants and config.get("start_date"):

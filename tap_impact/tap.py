@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from tap_impact.api.client import ImpactClient
 from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.records.timestamps import iso, parse_timestamp
 from tap_impact.settings import SETTINGS, Settings, problems
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.adapter import (
@@ -37,11 +37,11 @@ from tap_impact.singer.sdk_internals import (
     classproperty,
     parse_environment_config,
 )
-from tap_impact.singer.signals import Interrupted, Interruption
-from tap_impact.singer.stdout import OutputLost
+from tap_impact.singer.signals import Interrupted, SignalHandler
+from tap_impact.singer.stdout import OutputError
 from tap_impact.sources.source import AccountStart
 from tap_impact.streams import STREAMS
-from tap_impact.token_scopes import report
+from tap_impact.token_scopes import print_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +74,8 @@ class TapImpact(ImpactTap):
         self.denied: list[str] = []
         self.failed: list[str] = []
         self.account_start = AccountStart()
-        self.interruption = Interruption()
-        super().__init__(*args, message_writer=MessageWriter(self.interruption), **kwargs)
+        self.signal_handler = SignalHandler()
+        super().__init__(*args, message_writer=MessageWriter(self.signal_handler), **kwargs)
         if batch_config := self.config.get("batch_config"):
             files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
             self.message_writer.batch_files = files
@@ -101,17 +101,17 @@ class TapImpact(ImpactTap):
         for group in self.groups():
             streams = [stream for stream in group if stream.selected]
             if not streams:
-                self.logger.info("Skipping deselected %s.", names_of(group))
+                self.logger.info("Skipping deselected %s.", join_names(group))
                 continue
             try:
                 sync_source(self, streams)
-            except (WrongCredentials, OutputLost):
+            except (WrongCredentials, OutputError):
                 raise
             except AccessDenied as error:
                 self.skip_streams(streams, error)
             except Exception as error:  # noqa: BLE001 - one trouble stops one thing
                 if isinstance(error, NotFound) and not streams[0].source.scope.required:
-                    self.logger.warning("%s is skipped. %s", names_of(streams), error)
+                    self.logger.warning("%s is skipped. %s", join_names(streams), error)
                 else:
                     self.fail_streams(streams, error)
             else:
@@ -125,7 +125,7 @@ class TapImpact(ImpactTap):
         """What the config means for this run."""
         settings = Settings.of(self.config, clock=self.client.now())
         start = self.config.get("start_date")
-        if start and parse_instant(start) < settings.reach:
+        if start and parse_timestamp(start) < settings.reach:
             self.logger.warning(
                 "start_date %s is further back than impact.com answers; history begins at %s.",
                 start,
@@ -147,20 +147,20 @@ class TapImpact(ImpactTap):
             timeout_seconds=config["request_timeout_seconds"],
             rate_limit_wait_seconds=config["rate_limit_wait_seconds"],
             logger=self.logger,
-            sleep=self.interruption.sleep,
+            sleep=self.signal_handler.sleep,
         )
 
     def fail_streams(self, streams: Sequence[ImpactStream], error: Exception) -> None:
         """Go on without streams that met an error; the run fails at its end."""
-        names = names_of(streams)
-        words = str(error) if isinstance(error, SingerSDKError) else unforeseen(error)
+        names = join_names(streams)
+        words = str(error) if isinstance(error, SingerSDKError) else describe_unexpected(error)
         self.logger.error("%s failed. %s", names, words)
         self.logger.debug("".join(traceback.format_tb(error.__traceback__)))
         self.failed.append(names)
 
     def skip_streams(self, streams: Sequence[ImpactStream], error: AccessDenied) -> None:
         """Go on without streams that the token does not allow; a required one fails the run."""
-        scope, names = streams[0].source.scope_lacking(error), names_of(streams)
+        scope, names = streams[0].source.scope_lacking(error), join_names(streams)
         message = (
             f"{names} is skipped. {error} Tick the scope {scope} for the token in impact.com, "
             "under Settings > Technical > API, or deselect the stream."
@@ -173,7 +173,7 @@ class TapImpact(ImpactTap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        self.interruption.ask(signum)
+        self.signal_handler.request_end(signum)
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -230,8 +230,8 @@ class TapImpact(ImpactTap):
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Look at the token's scopes. The SDK's test reads each stream, which costs an export."""
         if value == CliTestOptionValue.All.value:
-            with friendly_errors():
-                ctx.exit(0 if report(cls.for_inspection(ctx.params["config"])) else 1)
+            with errors_as_messages():
+                ctx.exit(0 if print_report(cls.for_inspection(ctx.params["config"])) else 1)
         super().cb_test(ctx, param, value)
 
     @classproperty
@@ -267,8 +267,8 @@ class TapImpact(ImpactTap):
             tap = cls(
                 config=config.config if config else {},
                 parse_env_config=bool(config and config.parse_env),
-                state=json_of(state, "--state"),
-                catalog=catalog_of(catalog),
+                state=read_json(state, "--state"),
+                catalog=read_catalog(catalog),
             )
             tap.load()
         except Interrupted as end:
@@ -287,7 +287,7 @@ class TapImpact(ImpactTap):
             cls.logger.error(error)  # noqa: TRY400
             sys.exit(1)
         except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
-            cls.logger.error(unforeseen(error))  # noqa: TRY400
+            cls.logger.error(describe_unexpected(error))  # noqa: TRY400
             cls.logger.debug("".join(traceback.format_tb(error.__traceback__)))
             sys.exit(1)
         if tap.denied:
@@ -304,13 +304,13 @@ class TapImpact(ImpactTap):
             sys.exit(1)
 
 
-def names_of(streams: Sequence[ImpactStream]) -> str:
+def join_names(streams: Sequence[ImpactStream]) -> str:
     """The names of streams, for messages."""
     return " and ".join(stream.name for stream in streams)
 
 
 @contextmanager
-def friendly_errors() -> Iterator[None]:
+def errors_as_messages() -> Iterator[None]:
     """End a command with one message, whatever happens."""
     try:
         yield
@@ -321,10 +321,10 @@ def friendly_errors() -> Iterator[None]:
     except SingerSDKError as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
-        raise click.ClickException(unforeseen(error)) from None
+        raise click.ClickException(describe_unexpected(error)) from None
 
 
-def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
+def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     """What a JSON file of the command line holds; None if none was named."""
     if file is None:
         return None
@@ -339,16 +339,16 @@ def json_of(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     return content
 
 
-def catalog_of(file: IO[str] | None) -> Catalog | None:
+def read_catalog(file: IO[str] | None) -> Catalog | None:
     """The catalog that a file holds; None if none was named."""
-    content = json_of(file, "--catalog")
+    content = read_json(file, "--catalog")
     try:
         return None if content is None else Catalog.from_dict(content)
     except (AttributeError, KeyError, TypeError) as error:
         raise click.ClickException(f"--catalog is not a catalog: {error!r}") from None
 
 
-def unforeseen(error: Exception) -> str:
+def describe_unexpected(error: Exception) -> str:
     """Words for an error that has none of its own. Its text may hold a record or a secret."""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""

@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     verdict: Verdict
 
     @property
-    def stops_a_run(self) -> bool:
+    def fails_run(self) -> bool:
         """Whether a run would end with an error for want of the scope."""
         return self.verdict.has is False and self.scope.required and self.selected
 
@@ -60,7 +60,7 @@ def findings(tap: ImpactTap) -> Iterator[Finding]:
         yield Finding(names, need.scope, selected, need.check(tap.client))
 
 
-def report(tap: ImpactTap) -> bool:
+def print_report(tap: ImpactTap) -> bool:
     """Print what the token may do; tell whether every stream that is selected can be loaded."""
     found = [*findings(tap)]
     config = tap.config
@@ -72,10 +72,10 @@ def report(tap: ImpactTap) -> bool:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         click.echo("  ".join((*padded, last)))
     click.echo()
-    for endpoints, left, limit, seconds in tap.client.rate_limiter.left():
+    for endpoints, left, limit, seconds in tap.client.rate_limiter.remaining():
         names = ", ".join(name or "account" for name in endpoints)
         click.echo(f"{left} of {limit} requests are left for {seconds / 60:.0f} min ({names}).")
-    lacking = [str(finding.scope) for finding in found if finding.stops_a_run]
+    lacking = [str(finding.scope) for finding in found if finding.fails_run]
     if lacking:
         click.echo(
             f"\nTick for the token, in impact.com under Settings > Technical > API: "

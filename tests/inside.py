@@ -13,7 +13,7 @@ from unittest import mock
 from singer_sdk.logging import ConsoleFormatter
 
 from tap_impact.singer.sdk_internals import ConfigInput
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 from tap_impact.tap import TapImpact
 from tests.runs import Run
 
@@ -46,7 +46,7 @@ def run_inside(
     try:
         with (
             redirect_stdout(stdout),
-            mock.patch.object(Interruption, "sleep", lambda _, seconds: sleep(seconds)),
+            mock.patch.object(SignalHandler, "sleep", lambda _, seconds: sleep(seconds)),
         ):
             TapImpact.invoke(
                 config=ConfigInput(dict(config)),

@@ -176,7 +176,7 @@ def test_it_is_never_ahead_of_impact_com(
 ) -> None:
     here = machine
     clock = ServerClock(lambda: here, logging.getLogger("test"))
-    clock.set_by({"Date": format_datetime(there, usegmt=True)})
+    clock.synchronize({"Date": format_datetime(there, usegmt=True)})
     here += passed
     assert timedelta() <= there + passed - clock.now() < timedelta(seconds=2)
     assert clock.now().microsecond == 0

@@ -88,12 +88,12 @@ class Traveller:
             client,
             self.ledger,
             self.keep,
-            most_per_day=most,
-            patience_seconds=patience,
+            max_per_day=most,
+            wait_seconds=patience,
             logger=logging.getLogger("test"),
         )
         came = []
-        for export in self.exports.arriving(query(day, self.sandbox) for day in days):
+        for export in self.exports.fetch_all(query(day, self.sandbox) for day in days):
             try:
                 self.check(export)
             except FatalAPIError as error:
@@ -259,12 +259,12 @@ def test_a_request_that_may_have_queued_is_not_repeated(
 ) -> None:
     run = travel(fault.at("ClickExport", after=1))
     assert run.run(DAYS) == [DAYS[0], *DAYS[2:]]
-    assert isinstance(run.exports.trouble, error)
+    assert isinstance(run.exports.last_error, error)
     assert run.asked["export"] == 4
     assert run.exports.left_today == 6
     # The same parameters are the same job, so the next run loses nothing but a request.
     assert run.next_run(DAYS[1:2]) == DAYS[1:2]
-    assert run.exports.trouble is None
+    assert run.exports.last_error is None
 
 
 def test_a_job_that_outlives_the_wait_is_taken_over(travel: Any) -> None:
@@ -337,7 +337,7 @@ def test_a_job_that_impact_com_has_forgotten_is_asked_for_anew(travel: Any, code
 def test_the_quota_is_counted_across_runs_and_begins_anew_each_utc_day(travel: Any) -> None:
     run = travel()
     assert run.run(DAYS, most=2) == DAYS[:2]
-    assert "2026-07-01T00:00:00Z" in run.exports.refusal
+    assert "2026-07-01T00:00:00Z" in run.exports.stop_reason
     run.ledger = Ledger.of_bookmark(run.ledger.bookmark(), today=date(2026, 6, 30))
     assert run.run(DAYS[2:], most=2) == []
     assert not run.sandbox.requests
@@ -348,8 +348,8 @@ def test_the_quota_is_counted_across_runs_and_begins_anew_each_utc_day(travel: A
 def test_a_quota_that_others_used_is_a_good_end(travel: Any) -> None:
     run = travel(daily_click_exports=3)
     assert run.run(DAYS) == DAYS[:3]
-    assert "after 2026-07-01T00:00:00Z" in run.exports.refusal
-    assert run.exports.trouble is None
+    assert "after 2026-07-01T00:00:00Z" in run.exports.stop_reason
+    assert run.exports.last_error is None
     assert run.exports.left_today == 7
     assert run.pauses == [1]
 
@@ -372,20 +372,20 @@ def test_an_empty_file_is_believed_when_it_comes_twice(travel: Any) -> None:
     assert run.asked["Download"] == 2
     run.sandbox.spoil([faults.empty().at("files", times=9)])
     assert run.run(ONE) == []
-    assert "has 0 rows, though" in str(run.exports.trouble)
+    assert "has 0 rows, though" in str(run.exports.last_error)
 
 
 def test_no_credentials_are_sent_to_an_open_line(travel: Any) -> None:
     run = travel()
     run.sandbox.jobs.sign = lambda _: "@files.example/x"  # http://127.0.0.1:1@files.example/x
     assert run.run(ONE) == []
-    assert "not https" in str(run.exports.trouble)
+    assert "not https" in str(run.exports.last_error)
 
 
 def test_a_day_that_cannot_be_had_keeps_no_other_from_loading(travel: Any) -> None:
     run = travel(faults.empty().at("files", times=2))
     assert run.run(DAYS) == DAYS[1:]
-    assert str(run.exports.trouble).startswith(f"Clicks of {DAYS[0]}: ")
+    assert str(run.exports.last_error).startswith(f"Clicks of {DAYS[0]}: ")
 
 
 def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:
@@ -469,7 +469,7 @@ def test_requests_that_all_fail_do_not_use_the_quota_up(travel: Any) -> None:
     run = travel(faults.status(503).at("ClickExport", times=ALWAYS))
     assert run.run(DAYS) == []
     assert run.asked["export"] == 2
-    assert "in a row failed" in run.exports.refusal
+    assert "in a row failed" in run.exports.stop_reason
 
 
 def test_a_dead_link_keeps_no_other_day_from_loading_and_is_made_anew(travel: Any) -> None:
@@ -485,7 +485,7 @@ def test_a_dead_link_keeps_no_other_day_from_loading_and_is_made_anew(travel: An
 
     run.sandbox.spoil(DeadLink())
     assert run.run(DAYS) == DAYS[1:]
-    assert str(run.exports.trouble).startswith(f"Clicks of {DAYS[0]}: ")
+    assert str(run.exports.last_error).startswith(f"Clicks of {DAYS[0]}: ")
     assert run.next_run(ONE) == []
     assert run.next_run(ONE, after=timedelta(hours=1)) == ONE
     assert run.asked["export"] == 0
@@ -552,7 +552,7 @@ def test_fewer_rows_than_impact_com_counts_are_not_believed(travel: Any, content
     short = {DAYS[0]: content}
     run.sandbox.jobs.file = lambda job: iter([short.get(job.day) or b"".join(whole(job))])
     assert run.run(DAYS) == DAYS[1:]
-    assert "though impact.com counts" in str(run.exports.trouble)
+    assert "though impact.com counts" in str(run.exports.last_error)
     run.sandbox.jobs.file = whole
     assert run.next_run(ONE) == ONE
     assert run.asked["export"] == 0
@@ -586,7 +586,7 @@ def test_no_address_that_an_address_leads_to_is_open(travel: Any) -> None:
         ).at("files")
     )
     assert run.run(ONE) == []
-    assert "not https" in str(run.exports.trouble)
+    assert "not https" in str(run.exports.last_error)
 
 
 def test_exports_of_another_kind_live_the_same_life(sandbox: SandboxFactory) -> None:
@@ -594,7 +594,7 @@ def test_exports_of_another_kind_live_the_same_life(sandbox: SandboxFactory) -> 
     run = Traveller(sandbox(at=NOW, clicks_per_day=60))
     one = query(DAYS[0], run.sandbox)._replace(key="report/2026-06", title="Report of June")
     run.run([])
-    (export,) = run.exports.arriving([one])
+    (export,) = run.exports.fetch_all([one])
     export.file.content.close()
     assert export.key == "report/2026-06"
 

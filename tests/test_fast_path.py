@@ -22,7 +22,7 @@ from tap_impact.records.fields import (
     RecordMap,
     UnreadableField,
     UnreadableValue,
-    read_instant,
+    read_timestamp,
 )
 from tap_impact.streams.account import ACCOUNT
 from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
@@ -84,7 +84,7 @@ def tables(draw: st.DrawFn) -> tuple[RecordMap, list[dict[str, Any]]]:
 
 def anomalies_of(record_map: RecordMap) -> Anomalies:
     """Of a stream that is dated by the first moment that its rows hold."""
-    instants = [field.source for field in record_map.fields if field.read is read_instant]
+    instants = [field.source for field in record_map.fields if field.read is read_timestamp]
     return Anomalies(dated_by=instants[0] if instants else None)
 
 
@@ -146,7 +146,7 @@ def test_many_rows_of_which_one_is_odd(repeated: int) -> None:
     lines, found = fast_lines(ACTIONS.record_map, rows)
     assert (lines, found) == plain_lines(ACTIONS.record_map, rows)
     assert len(lines) == repeated + 2
-    assert found["rows_not_placed"] == 1
+    assert found["skipped_rows"] == 1
     records = {(record := msgspec.json.decode(line))["id"]: record for line in lines}
     assert (records["odd"]["payout"], records["odd"]["order_id"]) == (0, "false")
     assert records["worse"][ADDITIONAL_FIELDS] == {"Payout": "free"}

@@ -20,9 +20,9 @@ ROW = RecordMap(
     fields.verbatim("SubId1", "."),
     fields.decimal("Payout", "."),
     fields.flag("UniqueClick", "."),
-    fields.instant("EventDate", "."),
+    fields.timestamp("EventDate", "."),
     fields.day("event_day", "EventDate", "."),
-    fields.words("ShippingRegions", "."),
+    fields.text_list("ShippingRegions", "."),
 )
 BLANKS = ["", " ", "null", "n/a", "NA", None]
 
@@ -150,9 +150,9 @@ ANOMALOUS = RecordMap(
     fields.key("Id", "."),
     fields.money("Payout", "."),
     fields.decimal("Quantity", "."),
-    fields.instant("EventDate", "."),
+    fields.timestamp("EventDate", "."),
     fields.day("event_day", "EventDate", "."),
-    fields.instant("LockingDate", "."),
+    fields.timestamp("LockingDate", "."),
     fields.text("State", "."),
 )
 
@@ -189,7 +189,7 @@ def test_a_value_that_cannot_be_read_is_kept_and_counted(
     assert [each["additional_fields"] for each in made] == [{field: sent}] * 3
     assert {each[column_name(field)] for each in made} == {None}
     assert anomalies.unreadable == {field: UnreadableValues(field, role, "0", 3)}
-    assert anomalies.rows_not_placed == 0
+    assert anomalies.skipped_rows == 0
     assert anomalies.fails_run is (role is Role.MONEY)
     assert not anomalies.unknown_fields
 
@@ -208,7 +208,7 @@ def test_a_row_that_cannot_be_placed_is_counted_and_left_out(
     anomalies = Anomalies(dated_by="EventDate")
     with pytest.raises(UnreadableField, match=field):
         ANOMALOUS.record(row, anomalies)
-    assert anomalies.rows_not_placed == 1
+    assert anomalies.skipped_rows == 1
     assert anomalies.fails_run
     assert anomalies.unreadable == {field: UnreadableValues(field, role, row_id, 1)}
 

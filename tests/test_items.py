@@ -14,7 +14,7 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
-from tap_impact.progress.items import MOST_OPEN
+from tap_impact.progress.items import MAX_OPEN
 from tap_impact.streams.action_items import ITEMS
 from tests.inside import run_inside
 from tests.pipeline import Wherever, edited
@@ -405,8 +405,8 @@ def test_the_open_actions_in_state_are_bounded(serve: Callable[..., Sandbox]) ->
         run = load(sandbox, state)
         state = run.state
         assert run.exit_code == 1
-        assert len(bookmark(run)["open"]) == MOST_OPEN
-        assert len(run.stderr) < 500 * MOST_OPEN
+        assert len(bookmark(run)["open"]) == MAX_OPEN
+        assert len(run.stderr) < 500 * MAX_OPEN
     sandbox.spoil(())
     table: dict[Key, Facts] = {}
     while run.exit_code or "action_items_per_run is" in run.stderr:
@@ -631,8 +631,8 @@ def test_the_order_does_not_depend_on_how_many_are_under_way(
     sandbox = serve(gzip=True)
     config = sandbox.settings() | {"start_date": START.isoformat(), "end_date": NOW.isoformat()}
     outputs = []
-    for in_flight in (1, IN_FLIGHT):
-        monkeypatch.setitem(ITEMS.__dict__, "in_flight", in_flight)
+    for concurrent_requests in (1, IN_FLIGHT):
+        monkeypatch.setitem(ITEMS.__dict__, "concurrent_requests", concurrent_requests)
         run = run_inside(config, catalog=catalog("action_items"))
         assert run.exit_code == 0
         outputs.append(

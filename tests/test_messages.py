@@ -29,7 +29,7 @@ from tap_impact.singer import batch_files
 from tap_impact.singer.batch_files import BatchFiles, Table
 from tap_impact.singer.message_writer import MAX_BUFFERED_BYTES, MessageWriter
 from tap_impact.singer.sdk_internals import BatchConfig
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 from tap_impact.singer.stdout import Output, room
 from tests.inside import run_inside
 from tests.runs import catalog
@@ -56,7 +56,7 @@ def written() -> Iterator[list[dict[str, Any]]]:
 
 
 def writer_of_files(root: str, compression: str = "none") -> MessageWriter:
-    writer = MessageWriter(Interruption())
+    writer = MessageWriter(SignalHandler())
     config = {
         "encoding": {"format": "jsonl", "compression": compression},
         "storage": {"root": root},
@@ -122,7 +122,7 @@ def test_a_state_follows_all_rows_before_it_whatever_fails(
     failing: set[int],
 ) -> None:
     """Rows are numbered, a None is a STATE that covers those before it; whoever calls goes on."""
-    writer = writer_of_files("memory://files") if in_files else MessageWriter(Interruption())
+    writer = writer_of_files("memory://files") if in_files else MessageWriter(SignalHandler())
     rows = 0
     with Failing(failing).play(in_files=in_files), written() as messages:
         for step in steps:
@@ -144,7 +144,7 @@ def test_a_state_follows_all_rows_before_it_whatever_fails(
 
 
 def test_records_wait_for_each_other_but_not_for_ever() -> None:
-    writer = MessageWriter(Interruption())
+    writer = MessageWriter(SignalHandler())
     record = {"id": "x" * 1000}
     with written() as few:
         writer.write_message(RecordMessage("actions", record, time_extracted=NOW))
@@ -198,10 +198,10 @@ def test_a_file_is_made_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> Non
 LINES = """
 import os, sys
 from singer_sdk.exceptions import FatalSyncError
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 from tap_impact.singer.stdout import Output, room
 
-output = Output(Interruption())
+output = Output(SignalHandler())
 {spoil}
 try:
     output.write((b"x" * 300_000 + b"\\n") * 10)
@@ -265,7 +265,7 @@ def test_a_pipe_that_another_filled_meanwhile_is_waited_for() -> None:
         redirect_stdout(stdout),
         mock.patch.object(os, "write", side_effect=outcomes) as write,
     ):
-        Output(Interruption()).write(b"1234\n")
+        Output(SignalHandler()).write(b"1234\n")
     assert [bytes(call.args[1]) for call in write.mock_calls] == [b"1234\n", b"1234\n", b"4\n"]
 
 

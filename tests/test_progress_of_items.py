@@ -87,33 +87,33 @@ def run(
 ) -> list[tuple[str, int]]:
     """Which versions one run of the stream asks for, those that do not come left out."""
     versions = {life.id: life.version(now) for life in world}
-    stretch = progress.stretch(now=now, reach=REACH)
+    stretch = progress.catch_up_window(now=now, reach=REACH)
     asked, failed = [], set()
 
     def ask(action: Action) -> None:
         if fails(action.id):
-            assert progress.not_loaded(action)
+            assert progress.add_open(action)
             failed.add(action.id)
         else:
-            progress.loaded(action)
+            progress.close(action)
             failed.discard(action.id)
             asked.append((action.id, versions[action.id]))
 
-    for action in progress.open_first():
+    for action in progress.open_actions():
         ask(action)
-    for purpose, window in progress.lists(now=now, start=START, reach=REACH):
+    for purpose, window in progress.windows(now=now, start=START, reach=REACH):
         found = listed(world, purpose, window, now, stretch)
-        actions = [action for action in found if progress.concerns(action, START)]
-        to_ask = progress.to_ask(purpose, actions, START)
-        for action in to_ask[:allowed]:
+        actions = [action for action in found if progress.is_in_range(action, START)]
+        to_request = progress.to_request(purpose, actions, START)
+        for action in to_request[:allowed]:
             ask(action)
-            progress.asked(purpose, action)
-        if allowed < len(to_ask):
+            progress.mark_requested(purpose, action)
+        if allowed < len(to_request):
             break
-        allowed -= len(to_ask)
-        progress.finished(purpose, window, actions, now)
+        allowed -= len(to_request)
+        progress.mark_complete(purpose, window, actions, now)
     for action_id in failed:
-        progress.end_of_run(action_id, not_found=False)
+        progress.count_failed_run(action_id, not_found=False)
     return asked
 
 
@@ -139,7 +139,7 @@ def test_each_version_is_asked_once_and_the_last_of_all_arrive(
     for minutes, allowed in runs:
         asked += run(world, progress, now, allowed)
         progress = restored(progress)
-        stretch = progress.stretch(now=now, reach=REACH)
+        stretch = progress.catch_up_window(now=now, reach=REACH)
         listed_next = listed(world, Purpose.CATCH_UP, stretch, now, stretch)
         assert progress.recent.keys() <= {action.id for action in listed_next}
         now += minutes * MINUTE

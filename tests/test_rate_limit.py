@@ -37,7 +37,7 @@ class Hour:
     def note(self, left: int, reset: int, limit: int = 500) -> None:
         headers = {"X-RateLimit-Limit-hour": limit, "X-RateLimit-Remaining-hour": left}
         texts = {name: str(value) for name, value in headers.items()}
-        self.limiter.note("Actions", texts | {"RateLimit-Reset": str(reset)})
+        self.limiter.update("Actions", texts | {"RateLimit-Reset": str(reset)})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_reset_that_is_an_instant_is_counted_from_impact_com_s_present() -> No
 def test_far_from_the_limit_nothing_is_slowed_down(left: int, reset: int) -> None:
     hour = Hour()
     hour.note(left, reset)
-    hour.limiter.await_turn("Actions")
+    hour.limiter.wait_for_turn("Actions")
     assert not hour.pauses
 
 
@@ -79,7 +79,7 @@ def test_no_more_is_asked_than_is_left_until_the_reset(
     hour.note(left, reset)
     sent = []
     for _ in range(requests):
-        hour.limiter.await_turn("Actions")
+        hour.limiter.wait_for_turn("Actions")
         sent.append(hour.now)
     assert sum(at < reset for at in sent) <= max(left, 0)
     assert max(hour.pauses, default=0) <= max(reset + 1, 60)
@@ -89,13 +89,13 @@ def test_no_more_is_asked_than_is_left_until_the_reset(
 def test_a_reset_that_is_too_far_off_is_not_waited_for(left: int, reset: int) -> None:
     hour = Hour(longest_wait=60)
     hour.note(left, reset)
-    hour.limiter.await_turn("Actions")
+    hour.limiter.wait_for_turn("Actions")
     assert not hour.pauses
 
 
 def test_endpoints_of_another_limit_are_not_slowed_down() -> None:
     hour = Hour()
     hour.note(0, 3600)
-    hour.limiter.await_turn("Campaigns")
+    hour.limiter.wait_for_turn("Campaigns")
     assert not hour.pauses
-    assert hour.limiter.left() == [(["Actions"], 0, 500, 3600)]
+    assert hour.limiter.remaining() == [(["Actions"], 0, 500, 3600)]

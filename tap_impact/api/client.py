@@ -51,12 +51,12 @@ MAX_PAGES = 10
 
 BLOCK_BYTES = 1 << 20
 TRIES = 7
-SHORTEST_PAUSE = 2
-LONGEST_PAUSE = 60
-SHORTEST_LIMIT_PAUSE = 30
+MIN_PAUSE = 2
+MAX_PAUSE = 60
+MIN_LIMIT_PAUSE = 30
 
 # "302 = redirect to a short-lived signed URL" (Download job); that host may name another.
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 
 
 class Page(NamedTuple):
@@ -144,7 +144,7 @@ class ImpactClient:
             WrongCredentials: impact.com does not know the account, so no run can do anything.
             UntrustedHost, Unreachable: No answer came.
         """
-        if not self._clock.was_set:
+        if not self._clock.is_synchronized:
             self.with_retries(self._ask_time, "/")
         return self._clock.now()
 
@@ -197,7 +197,7 @@ class ImpactClient:
             RetriableAPIError: The host refused; such addresses live for a short while.
             requests.exceptions.RequestException: No answer came.
         """
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             url = urljoin(self.base_url, url)
             if not is_safe(url):
                 raise FatalAPIError("impact.com named an address for a file that is not https.")
@@ -216,7 +216,7 @@ class ImpactClient:
                     f"The host that impact.com named for a file answered {response.status_code}."
                 )
             url = urljoin(url, response.headers["Location"])
-        raise RetriableAPIError(f"The address of a file led on more than {MOST_REDIRECTS} times.")
+        raise RetriableAPIError(f"The address of a file led on more than {MAX_REDIRECTS} times.")
 
     def pages(
         self,
@@ -295,18 +295,18 @@ class ImpactClient:
         """
         tries = 0
         waited = 0.0
-        pauses = growing(SHORTEST_PAUSE, LONGEST_PAUSE)
-        limit_pauses = growing(1)
+        pauses = exponential_pauses(MIN_PAUSE, MAX_PAUSE)
+        limit_pauses = exponential_pauses(1)
         # `backoff`'s own decorators would sleep on through a signal in another thread.
         while True:
-            self.rate_limiter.await_turn(endpoint_of(asked))
+            self.rate_limiter.wait_for_turn(endpoint_of(asked))
             try:
                 return send()
             except RateLimited as error:
                 # Whatever is asked for, limits that do not end are met ever more rarely.
                 pause = next(limit_pauses)
                 if error.seconds is None:
-                    pause = backoff.random_jitter(pause * SHORTEST_LIMIT_PAUSE)
+                    pause = backoff.random_jitter(pause * MIN_LIMIT_PAUSE)
                 else:
                     pause = max(pause, error.seconds)
                 waited += pause
@@ -323,7 +323,7 @@ class ImpactClient:
                 tries += 1
                 unanswered = isinstance(error, requests.exceptions.RequestException)
                 what = f"{explain(error)}, asked for {asked}." if unanswered else str(error)
-                if not is_worth_another_try(error):
+                if not is_retryable(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
                     raise (Unreachable if is_unreachable(error) else RetriableAPIError)(
@@ -352,8 +352,8 @@ class ImpactClient:
             method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
         )
         self.logger.debug("%s %s: %d", method, asked, response.status_code)
-        self._clock.set_by(response.headers)
-        self.rate_limiter.note(endpoint_of(asked), response.headers)
+        self._clock.synchronize(response.headers)
+        self.rate_limiter.update(endpoint_of(asked), response.headers)
         return response
 
     def _get(self, url: str) -> Any:
@@ -465,14 +465,14 @@ def unauthenticated(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
-def growing(first: float, longest: float | None = None) -> Iterator[float]:
+def exponential_pauses(first: float, longest: float | None = None) -> Iterator[float]:
     """Pauses in seconds, each twice the one before."""
     pauses = backoff.expo(factor=first, max_value=longest)
     next(pauses)  # the generators of `backoff` begin with one that is no pause
     return pauses
 
 
-def is_worth_another_try(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Whether the same request may succeed later."""
     return not is_untrusted(error) and isinstance(
         error,

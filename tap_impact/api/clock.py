@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from tap_impact.records.instants import iso
+from tap_impact.records.timestamps import iso
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
 # Less than this is the usual inaccuracy of clocks, and the time that an answer takes.
-WORTH_SAYING = timedelta(minutes=5)
+TOLERANCE = timedelta(minutes=5)
 
 
 class ServerClock:
@@ -29,21 +29,21 @@ class ServerClock:
             machine: this machine's clock, in UTC.
             logger: told once if the clocks disagree.
         """
-        self.was_set = False
+        self.is_synchronized = False
         self._machine = machine
         self._logger = logger
         self._ahead = timedelta()
         self._warned = False
 
-    def set_by(self, headers: Mapping[str, str]) -> None:
+    def synchronize(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer; without a readable date, all stays as it was."""
-        self.was_set = True
+        self.is_synchronized = True
         there = date_of(headers)
         if there is None:
             return
         here = self._machine()
         self._ahead = here - there
-        if abs(self._ahead) > WORTH_SAYING and not self._warned:
+        if abs(self._ahead) > TOLERANCE and not self._warned:
             self._warned = True
             self._logger.warning(
                 "This machine's clock says %s, and impact.com's says %s: this machine is %s %s. "

@@ -43,7 +43,7 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.records.fields import is_blank
-from tap_impact.records.instants import iso, parse_instant, zoned
+from tap_impact.records.timestamps import iso, parse_timestamp, parse_with_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,23 +57,23 @@ STATUSES = FINAL_FAILURES | {"QUEUED", "RUNNING", "COMPLETED", "ERROR"}
 
 # A typical job runs for five seconds (Jobs overview).
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 
 # How long a job may be unknown to one of impact.com's machines after another has queued it.
-SETTLING_IN = timedelta(hours=1)
+MAX_VISIBILITY_DELAY = timedelta(hours=1)
 
 # An export that failed is tried again by the next run, then ever more rarely.
 FIRST_DELAY = timedelta(hours=1)
-LONGEST_DELAY = timedelta(days=7)
+MAX_DELAY = timedelta(days=7)
 
 # After so many requests in a row it is not the exports that are at fault.
-MOST_REFUSALS = 2
+MAX_FAILED_REQUESTS = 2
 
 # From so many failures on, a result is made anew before it is downloaded again.
 FAILURES_BEFORE_REPLAY = 2
 
 # No job's description, and no error, is as large as this.
-LARGEST_MESSAGE = 1 << 16
+MAX_MESSAGE_BYTES = 1 << 16
 
 JOB_ID = re.compile(r"/Jobs/([^/? ]+)")
 GZIP = b"\x1f\x8b"
@@ -172,13 +172,13 @@ class Ledger:
         jobs = {
             key: Job(
                 job["id"],
-                parse_instant(job["requested"]),
-                parse_instant(job["replayed"]) if job.get("replayed") else None,
+                parse_timestamp(job["requested"]),
+                parse_timestamp(job["replayed"]) if job.get("replayed") else None,
             )
             for key, job in (bookmark.get("jobs") or {}).items()
         }
         failures = {
-            key: Failure(int(failure["count"]), parse_instant(failure["not_before"]))
+            key: Failure(int(failure["count"]), parse_timestamp(failure["not_before"]))
             for key, failure in (bookmark.get("failures") or {}).items()
         }
         counts = {day: int(count) for day, count in (bookmark.get("exports_asked") or {}).items()}
@@ -217,7 +217,7 @@ class Ledger:
         """Note that an export could not be had: the next run tries again, then ever rarer."""
         count = 1 + (self.failures[key].times if key in self.failures else 0)
         delay = FIRST_DELAY * 4 ** min(count - 2, 9) if count > 1 else timedelta()
-        self.failures[key] = Failure(count, now + min(delay, LONGEST_DELAY))
+        self.failures[key] = Failure(count, now + min(delay, MAX_DELAY))
         if key in self.jobs:
             self.jobs[key] = self.jobs[key]._replace(replayed=None)
 
@@ -226,7 +226,7 @@ class Ledger:
         self.jobs.pop(key, None)
         self.failures.pop(key, None)
 
-    def keep(self, keys: Iterable[str]) -> None:
+    def retain(self, keys: Iterable[str]) -> None:
         """Forget all other exports."""
         kept = {*keys}
         self.jobs = {key: job for key, job in self.jobs.items() if key in kept}
@@ -244,18 +244,18 @@ class Exports:
     """The exports of one run that share a quota.
 
     Attributes:
-        refusal: why no more exports were asked for, None if nothing stood in the way.
-        trouble: what went wrong with the last export that could not be had.
+        stop_reason: why no more exports were asked for, None if nothing stood in the way.
+        last_error: what went wrong with the last export that could not be had.
     """
 
     def __init__(
         self,
         client: ImpactClient,
         ledger: Ledger,
-        keep: Callable[[], None],
+        save: Callable[[], None],
         *,
-        most_per_day: int,
-        patience_seconds: float,
+        max_per_day: int,
+        wait_seconds: float,
         logger: logging.Logger,
     ) -> None:
         """Send nothing yet.
@@ -263,18 +263,18 @@ class Exports:
         Args:
             client: the conversation with impact.com.
             ledger: what earlier runs left.
-            keep: makes the ledger outlive this process, at once.
-            most_per_day: new exports in a UTC day.
-            patience_seconds: for how long to wait while nothing arrives.
+            save: makes the ledger outlive this process, at once.
+            max_per_day: new exports in a UTC day.
+            wait_seconds: for how long to wait while nothing arrives.
             logger: where to say how it goes.
         """
-        self.refusal: str | None = None
-        self.trouble: FatalAPIError | RetriableAPIError | None = None
+        self.stop_reason: str | None = None
+        self.last_error: FatalAPIError | RetriableAPIError | None = None
         self._client = client
         self._ledger = ledger
-        self._keep = keep
-        self._most_per_day = most_per_day
-        self._patience_seconds = patience_seconds
+        self._save = save
+        self._max_per_day = max_per_day
+        self._wait_seconds = wait_seconds
         self._logger = logger
         self._may_see_jobs = True
         self._mode: dict[str, str] | None = None
@@ -287,9 +287,9 @@ class Exports:
     @property
     def left_today(self) -> int:
         """How many exports may still be asked for in this UTC day."""
-        return max(self._most_per_day - self._ledger.asked, 0)
+        return max(self._max_per_day - self._ledger.asked, 0)
 
-    def arriving(self, queries: Iterable[ExportQuery]) -> Iterator[Export]:
+    def fetch_all(self, queries: Iterable[ExportQuery]) -> Iterator[Export]:
         """The exports, as they arrive; new ones are asked for in the order of the queries.
 
         All that the quota allows are queued before the first is waited for, so impact.com works on
@@ -320,9 +320,9 @@ class Exports:
     def fail(self, key: str, error: FatalAPIError | RetriableAPIError) -> None:
         """Leave an export for a later run, and go on with the others; the run fails at its end."""
         self._ledger.fail(key, self._client.now())
-        self._keep()
-        self.trouble = type(error)(f"{self._queries[key].title}: {error}")
-        self._logger.error(self.trouble)
+        self._save()
+        self.last_error = type(error)(f"{self._queries[key].title}: {error}")
+        self._logger.error(self.last_error)
 
     def _ask_for(self, keys: list[str]) -> Iterator[Export]:
         """Ask for new exports as long as there is a quota; give those that come at once."""
@@ -330,8 +330,8 @@ class Exports:
         for key in keys:
             if not self.left_today:
                 tomorrow = self._ledger.today + timedelta(days=1)
-                self.refusal = (
-                    f"the {self._most_per_day} exports of {self._ledger.today} (UTC) are used. It "
+                self.stop_reason = (
+                    f"the {self._max_per_day} exports of {self._ledger.today} (UTC) are used. It "
                     f"goes on with the first run after {tomorrow}T00:00:00Z"
                 )
                 return
@@ -339,10 +339,10 @@ class Exports:
                 export = self._ask(self._queries[key])
             except RateLimited as error:
                 self._count(-1)
-                self.refusal = "impact.com gives no more exports for now"
+                self.stop_reason = "impact.com gives no more exports for now"
                 if error.seconds is not None:
                     again = self._client.now() + timedelta(seconds=round(error.seconds))
-                    self.refusal += f". It goes on with the first run after {iso(again)}"
+                    self.stop_reason += f". It goes on with the first run after {iso(again)}"
                 return
             except (AccessDenied, WrongCredentials):
                 self._count(-1)
@@ -356,8 +356,8 @@ class Exports:
                     ),
                 )
                 refused += 1
-                if refused == MOST_REFUSALS:
-                    self.refusal = f"{refused} requests for exports in a row failed"
+                if refused == MAX_FAILED_REQUESTS:
+                    self.stop_reason = f"{refused} requests for exports in a row failed"
                     return
                 continue
             refused = 0
@@ -366,7 +366,7 @@ class Exports:
 
     def _count(self, number: int) -> None:
         self._ledger.count(number, self._client.now().date())
-        self._keep()
+        self._save()
 
     def _ask(self, query: ExportQuery) -> Export | None:
         """Ask for an export: a job for the ledger, or the rows at once.
@@ -392,7 +392,7 @@ class Exports:
                 "impact.com answered the request for an export with neither a job nor rows."
             )
         self._ledger.jobs[query.key] = Job(found[1], requested)
-        self._keep()
+        self._save()
         return None
 
     def _collect(self) -> Iterator[Export]:
@@ -407,14 +407,14 @@ class Exports:
                     yield export
             if arrived:
                 waited, pause = 0.0, FIRST_PAUSE
-            elif waited >= self._patience_seconds:
-                self._give_up()
+            elif waited >= self._wait_seconds:
+                self._stop_waiting()
             elif self._waiting:
                 self._client.sleep(pause)
                 waited += pause
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, MAX_PAUSE)
 
-    def _give_up(self) -> None:
+    def _stop_waiting(self) -> None:
         """Wait for no export any longer."""
         for key in self._waiting:
             self._logger.warning(
@@ -431,20 +431,20 @@ class Exports:
             again = failure is not None and failure.times >= FAILURES_BEFORE_REPLAY
             if again and not job.replayed and key not in self._replayed:
                 # If it cannot be replayed, it may still have become better by itself.
-                hindrance = self._replay(key, "could not be used so far")
-                if hindrance is None:
+                obstacle = self._replay(key, "could not be used so far")
+                if obstacle is None:
                     return None
             return self._result(self._queries[key], self._ledger.jobs[key])
         except NotFound:
-            self._miss(key, job)
+            self._handle_unknown_job(key, job)
         except ExportFailed as error:
             if key in self._replayed:
                 why = str(error)
-            elif (hindrance := self._replay(key, str(error))) is None:
+            elif (obstacle := self._replay(key, str(error))) is None:
                 return None
             else:
-                why = f"{error}, and cannot be replayed ({hindrance})"
-            self._leave_open(key, why)
+                why = f"{error}, and cannot be replayed ({obstacle})"
+            self._postpone(key, why)
         except ENDING:
             raise
         except (FatalAPIError, RetriableAPIError) as error:
@@ -452,10 +452,10 @@ class Exports:
             self.fail(key, error)
         return None
 
-    def _miss(self, key: str, job: Job) -> None:
+    def _handle_unknown_job(self, key: str, job: Job) -> None:
         """Wait for a job that impact.com does not know yet; forget one that it no longer knows."""
         now = self._client.now()
-        if key not in self._adopted or now - job.requested < SETTLING_IN:
+        if key not in self._adopted or now - job.requested < MAX_VISIBILITY_DELAY:
             return
         self._logger.warning(
             "%s: impact.com no longer has the export; the next run asks for a new one.",
@@ -464,14 +464,14 @@ class Exports:
         self._waiting.remove(key)
         self._ledger.fail(key, now)
         del self._ledger.jobs[key]
-        self._keep()
+        self._save()
 
-    def _leave_open(self, key: str, why: str) -> None:
+    def _postpone(self, key: str, why: str) -> None:
         """Leave a failed job for a later run."""
         self._waiting.remove(key)
         job = self._ledger.jobs[key]
         self._ledger.fail(key, self._client.now())
-        self._keep()
+        self._save()
         self._logger.error(
             "%s: the export %s. It is left open, and a later run replays it; if that does not "
             "help, ask impact.com's support about job %s.",
@@ -509,27 +509,27 @@ class Exports:
         return Export(
             key=query.key,
             job_id=job.id,
-            requested=instant(seen, "CreatedDate") or job.requested,
-            completed=instant(seen, "CompletedDate"),
+            requested=timestamp_of(seen, "CreatedDate") or job.requested,
+            completed=timestamp_of(seen, "CompletedDate"),
             file=answer,
             expected=number(seen.get("RecordsProcessed")),
         )
 
     def _is_complete(self, query: ExportQuery, job: Job, seen: Mapping[str, Any]) -> bool:
         """Whether a finished job has all data, by its dates, or because we have replayed it."""
-        if not (completed := instant(seen, "CompletedDate")):
+        if not (completed := timestamp_of(seen, "CompletedDate")):
             return True
-        dates = [completed, instant(seen, "StartedDate")]
+        dates = [completed, timestamp_of(seen, "StartedDate")]
         since = query.complete_at
         if job.replayed:
-            dates.append(instant(seen, "LastProgressUpdateDate"))
+            dates.append(timestamp_of(seen, "LastProgressUpdateDate"))
             since = max(since, job.replayed)
         if any(each and each >= since for each in dates):
             return True
         if not was_replayed(query, job):
             return False
         # A job may keep its dates; but for a while, the result from before may be what is seen.
-        settled = self._client.now() - since >= SETTLING_IN
+        settled = self._client.now() - since >= MAX_VISIBILITY_DELAY
         return settled or query.key in self._seen_running
 
     def _status(self, job: Job) -> dict[str, Any] | None:
@@ -582,7 +582,7 @@ class Exports:
             return type(error).__name__
         self._seen_running.discard(key)
         self._ledger.jobs[key] = job._replace(replayed=self._client.now())
-        self._keep()
+        self._save()
         title = self._queries[key].title
         self._logger.warning("%s: the export %s. It is replayed.", title, why)
         return None
@@ -605,11 +605,11 @@ def is_running(job: Mapping[str, Any]) -> bool:
     return status != "COMPLETED"
 
 
-def instant(job: Mapping[str, Any], name: str) -> datetime | None:
+def timestamp_of(job: Mapping[str, Any], name: str) -> datetime | None:
     """One of a job's dates; None if it has not come, or cannot be read."""
     value = job.get(name)
     try:
-        return None if is_blank(value) else zoned(str(value))
+        return None if is_blank(value) else parse_with_offset(str(value))
     except (ValueError, TypeError):
         return None
 
@@ -633,7 +633,7 @@ def receive(response: requests.Response) -> dict[str, Any] | File:
             file = until_whole.enter_context(in_utf8(file))
         size = file.seek(0, SEEK_END)
         file.seek(0)
-        if size < LARGEST_MESSAGE and (found := message(file.read())):
+        if size < MAX_MESSAGE_BYTES and (found := message(file.read())):
             return found
         refuse_cut(file, size)
         until_whole.pop_all()
@@ -717,7 +717,7 @@ def refuse_cut(file: IO[bytes], size: int) -> None:
         raise RetriableAPIError("The export's file was cut short.")
     if kind == "XML":
         file.seek(0)
-        head = file.read(LARGEST_MESSAGE).lower()
+        head = file.read(MAX_MESSAGE_BYTES).lower()
         if b"<html" in head or b"<status>error" in head:
             raise RetriableAPIError("A page or an error came in place of an export.")
         raise FatalAPIError("The export's file is XML, though JSON was asked for.")

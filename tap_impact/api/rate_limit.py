@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NEAR = 0.05
 
 # A run that needs just a few requests more is not held up for long.
-WIDEST_GAP = 60
+MAX_GAP_SECONDS = 60
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Budget:
     left: int
     resets_at: float
     last_turn: float = float("-inf")
-    said: bool = False
+    warned: bool = False
 
 
 class RateLimiter:
@@ -62,7 +62,7 @@ class RateLimiter:
         self._budgets: dict[int, Budget] = {}
         self._lock = Lock()
 
-    def note(self, endpoint: str, headers: Mapping[str, str]) -> None:
+    def update(self, endpoint: str, headers: Mapping[str, str]) -> None:
         """Learn from an answer's headers, if it has them."""
         limit, left = (
             number(headers.get(f"X-RateLimit-{name}-hour") or headers.get(f"X-RateLimit-{name}"))
@@ -75,11 +75,11 @@ class RateLimiter:
             self._limit_of[endpoint] = limit
             budget = self._budgets.setdefault(limit, Budget(limit, left, 0))
             if left > budget.left:
-                budget.said = False
+                budget.warned = False
             budget.left = left
             budget.resets_at = self._clock() + reset
 
-    def left(self) -> list[tuple[list[str], int, int, float]]:
+    def remaining(self) -> list[tuple[list[str], int, int, float]]:
         """What is known of each limit: its endpoints, requests left, all of them, seconds to go."""
         with self._lock:
             return [
@@ -92,7 +92,7 @@ class RateLimiter:
                 for limit, budget in sorted(self._budgets.items())
             ]
 
-    def await_turn(self, endpoint: str) -> None:
+    def wait_for_turn(self, endpoint: str) -> None:
         """Wait until the next request may be sent."""
         with self._lock:
             pause = self._pause(self._limit_of.get(endpoint))
@@ -110,10 +110,10 @@ class RateLimiter:
         if budget.left <= 0:
             turn = budget.resets_at + 1
         else:
-            turn = max(now, budget.last_turn + min(time_left / budget.left, WIDEST_GAP))
+            turn = max(now, budget.last_turn + min(time_left / budget.left, MAX_GAP_SECONDS))
             budget.last_turn = turn
-        if not budget.said:
-            budget.said = True
+        if not budget.warned:
+            budget.warned = True
             self._logger.warning(
                 "%d of %d requests an hour are left; they are spread over the %d s until the limit "
                 "is renewed.",

@@ -13,13 +13,13 @@ from typing_extensions import override
 from tap_impact.api.export_files import flat
 from tap_impact.inspect.estimate import estimates
 from tap_impact.records.columns import to_json
-from tap_impact.records.fields import RecordMap, decimal, flag, instant, key, listed, text
-from tap_impact.records.instants import zoned
+from tap_impact.records.fields import RecordMap, decimal, flag, key, listed, text, timestamp
+from tap_impact.records.timestamps import parse_with_offset
 from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
 from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
 from tap_impact.streams.clicks import CLICKS, EXPORTS
-from tap_impact.tap import TapImpact, friendly_errors, json_of
-from tap_impact.token_scopes import report
+from tap_impact.tap import TapImpact, errors_as_messages, read_json
+from tap_impact.token_scopes import print_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,13 +37,13 @@ JOBS = RecordMap(
     text("StatusMessage", "More on the status."),
     text("CreatedBy", "Account SID of the token that asked for it."),
     text("ProgramId", "Campaign (program) that it is about."),
-    instant("CreatedDate", "When it was asked for."),
-    instant("StartedDate", "When it began."),
-    instant("CompletedDate", "When it was completed."),
-    instant("AbandonedDate", "When it was given up."),
-    instant("CancelledDate", "When it was cancelled."),
-    instant("FailedDate", "When it failed."),
-    instant("LastProgressUpdateDate", "When it last went on."),
+    timestamp("CreatedDate", "When it was asked for."),
+    timestamp("StartedDate", "When it began."),
+    timestamp("CompletedDate", "When it was completed."),
+    timestamp("AbandonedDate", "When it was given up."),
+    timestamp("CancelledDate", "When it was cancelled."),
+    timestamp("FailedDate", "When it failed."),
+    timestamp("LastProgressUpdateDate", "When it last went on."),
     decimal("RecordsProcessed", "How many records it has dealt with."),
     decimal("PercentageComplete", "How far it is, in percent."),
     flag("Replayable", "Whether it can be begun anew."),
@@ -56,7 +56,7 @@ class Inspector(click.Group):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        with friendly_errors():
+        with errors_as_messages():
             return super().invoke(ctx)
 
 
@@ -100,7 +100,7 @@ def access(context: click.Context) -> None:
 
     Exit code 1 if a scope is missing without which a selected stream cannot be loaded.
     """
-    context.exit(0 if report(look(context)) else 1)
+    context.exit(0 if print_report(look(context)) else 1)
 
 
 @cli.command()
@@ -168,7 +168,9 @@ def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
         return
     rows = [flat(row) for row in listed(answer)]
     # Identical clicks of an id are all of one day.
-    for day, of_day in groupby(rows, lambda row: zoned(row["EventDate"]).date().isoformat()):
+    for day, of_day in groupby(
+        rows, lambda row: parse_with_offset(row["EventDate"]).date().isoformat()
+    ):
         show(records(tap, CLICKS, EXPORTS.keyed(of_day, day)))
 
 
@@ -187,7 +189,7 @@ def job(context: click.Context, job_id: str, *, raw: bool) -> None:
 @click.pass_context
 def estimate(context: click.Context, state: IO[str] | None) -> None:
     """Tell how many requests and hours the next run and the whole history will take."""
-    content = json_of(state, "--state") or {}
+    content = read_json(state, "--state") or {}
     # `meltano state get` wraps it
     tap = look(context, state=content.get("singer_state", content))
     for line in estimates(tap):

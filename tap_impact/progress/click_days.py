@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.progress.coverage import OVERLAP
-from tap_impact.records.instants import parse_instant
+from tap_impact.records.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,10 +38,10 @@ class Days:
         value = bookmark.get("replication_key_value")
         if not value:
             return None
-        through = parse_instant(value).date()
+        through = parse_timestamp(value).date()
         since = bookmark.get("history_since")
         return cls(
-            parse_instant(since).date() if since else min(start, through),
+            parse_timestamp(since).date() if since else min(start, through),
             through,
             frozenset(date.fromisoformat(day) for day in bookmark.get("missing_days") or ()),
         )

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_impact.progress.windows import Window, newest_first, oldest_first
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,9 +58,9 @@ class Coverage(NamedTuple):
         through = bookmark.get("replication_key_value")
         if not through:
             return None
-        through = parse_instant(through).replace(microsecond=0)
+        through = parse_timestamp(through).replace(microsecond=0)
         since = bookmark.get("history_since")
-        return cls(parse_instant(since) if since else min(start, through), through)
+        return cls(parse_timestamp(since) if since else min(start, through), through)
 
     def common(self, other: Coverage) -> Coverage | None:
         """What both cover; None if they do not meet."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.progress.coverage import Coverage
-from tap_impact.progress.open_queries import Query
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.progress.queries import Query
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,8 @@ class DatedProgress:
     """What could not be had, or not in whole: the next run asks again."""
     campaigns: set[str] = field(default_factory=set)
     """Every campaign that a row ever named: /Campaigns may list fewer."""
-    began: datetime | None = None
-    """From when on impact.com answers: the account began then."""
+    account_start: datetime | None = None
+    """From when on impact.com answers: the account account_start then."""
     refused_start: datetime | None = None
     """The start of history with which that was found; an earlier one is worth asking for."""
 
@@ -40,7 +40,7 @@ class DatedProgress:
         Raises:
             ValueError, TypeError, KeyError, AttributeError: It is none that can be used.
         """
-        began, refused = bookmark.get("account_began"), bookmark.get("refused_start")
+        account_start, refused = bookmark.get("account_began"), bookmark.get("refused_start")
         for name in ("campaign_ids", "campaigns_seen"):
             if not all(isinstance(each, str) for each in bookmark.get(name) or ()):
                 raise TypeError(name)
@@ -48,8 +48,8 @@ class DatedProgress:
             Coverage.of_bookmark(bookmark, start=start),
             [Query.of_bookmark(each) for each in bookmark.get("unanswered") or ()],
             {*(bookmark.get("campaigns_seen") or ())},
-            parse_instant(began) if began else None,
-            parse_instant(refused) if refused else None,
+            parse_timestamp(account_start) if account_start else None,
+            parse_timestamp(refused) if refused else None,
         )
 
     def details(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class DatedProgress:
         details = {
             "unanswered": [query.bookmark() for query in self.unanswered],
             "campaigns_seen": sorted(self.campaigns),
-            "account_began": iso(self.began) if self.began else None,
+            "account_began": iso(self.account_start) if self.account_start else None,
             "refused_start": iso(self.refused_start) if self.refused_start else None,
         }
         return {name: value for name, value in details.items() if value}

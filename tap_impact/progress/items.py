@@ -12,7 +12,7 @@ from singer_sdk.exceptions import FatalAPIError
 
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIRST_WIDTH = timedelta(days=2)
 
 # Each open action costs a place in every STATE, and a request or two in every run.
-MOST_OPEN = 200
+MAX_OPEN = 200
 
 # A 404 may be a hiccup. In so many runs in a row it means that the action went to another partner.
 RUNS_UNTIL_GONE = 3
@@ -44,7 +44,7 @@ class Action(NamedTuple):
     """
 
     @property
-    def marks(self) -> frozenset[str]:
+    def fingerprints(self) -> frozenset[str]:
         """What tells its present items from those of another moment."""
         return (self.updates or frozenset()) | {self.digest}
 
@@ -60,9 +60,9 @@ class Action(NamedTuple):
             raise FatalAPIError(f"Action {record['id']} has no EventDate. State is safe.")
         return cls(
             record["id"],
-            parse_instant(record["event_date"]),
+            parse_timestamp(record["event_date"]),
             record["event_day"],
-            digest_of(line, 6),
+            fingerprint(line, 6),
         )
 
 
@@ -91,9 +91,9 @@ class Progress:
     last_id: str | None = None
     """How far history is among the actions that happened at `coverage.since`; None: done."""
     recent: dict[str, frozenset[str]] = field(default_factory=dict)
-    """By id, the marks of actions that the next catch-up may list although nothing changed."""
+    """By id, fingerprints of actions that the next catch-up may list though nothing changed."""
     open: dict[str, Open] = field(default_factory=dict)
-    """By id, the actions to be asked for again; at most MOST_OPEN."""
+    """By id, the actions to be asked for again; at most MAX_OPEN."""
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
@@ -109,10 +109,13 @@ class Progress:
         return cls(
             coverage,
             kept.history_last_id,
-            {action_id: frozenset(marks.split()) for action_id, marks in kept.recent.items()},
+            {
+                action_id: frozenset(fingerprints.split())
+                for action_id, fingerprints in kept.recent.items()
+            },
             {
                 action_id: Open(
-                    parse_instant(each.event_date), each.event_day, each.runs, each.runs_not_found
+                    parse_timestamp(each.event_date), each.event_day, each.runs, each.runs_not_found
                 )
                 for action_id, each in kept.open.items()
             },
@@ -123,7 +126,8 @@ class Progress:
         details = {
             "history_last_id": self.last_id,
             "recent": {
-                action_id: " ".join(sorted(marks)) for action_id, marks in self.recent.items()
+                action_id: " ".join(sorted(fingerprints))
+                for action_id, fingerprints in self.recent.items()
             },
             "open": {
                 action_id: each._asdict() | {"event_date": iso(each.event_date)}
@@ -132,11 +136,11 @@ class Progress:
         }
         return {name: value for name, value in details.items() if value}
 
-    def stretch(self, *, now: datetime, reach: datetime) -> Window:
+    def catch_up_window(self, *, now: datetime, reach: datetime) -> Window:
         """What catch-up lists: all since the last run, and OVERLAP before."""
         return Window(max(self.coverage.through - OVERLAP, reach), now)
 
-    def lists(
+    def windows(
         self, *, now: datetime, start: datetime, reach: datetime
     ) -> Iterator[tuple[Purpose, Window]]:
         """Which lists of actions to go through, in order: catch-up to `now`, history to `start`.
@@ -146,7 +150,7 @@ class Progress:
         """
         since, through = self.coverage
         if through <= now:
-            changed, _ = self.stretch(now=now, reach=reach)
+            changed, _ = self.catch_up_window(now=now, reach=reach)
             settled = max(now - OVERLAP, changed)
             for window in oldest_first(changed, settled, doubling(FIRST_WIDTH)):
                 yield Purpose.CATCH_UP, window
@@ -156,60 +160,64 @@ class Progress:
         if since == start and self.last_id is not None:
             yield Purpose.HISTORY, Window(start, start)
 
-    def concerns(self, action: Action, start: datetime) -> bool:
+    def is_in_range(self, action: Action, start: datetime) -> bool:
         """Whether an action's items belong in the table, which has no days in part."""
         return action.event_date >= min(start, self.coverage.since)
 
-    def awaits(self, action: Action, start: datetime) -> bool:
+    def is_left_to_history(self, action: Action, start: datetime) -> bool:
         """Whether history has yet to come to an action."""
         since = self.coverage.since
         if start <= action.event_date == since:
             return self.last_id is not None and action.id > self.last_id
         return start <= action.event_date < since
 
-    def to_ask(self, purpose: Purpose, listed: Iterable[Action], start: datetime) -> list[Action]:
+    def to_request(
+        self, purpose: Purpose, listed: Iterable[Action], start: datetime
+    ) -> list[Action]:
         """Which of the listed actions to ask for their items, in order."""
         by_id = sorted(listed, key=lambda action: action.id)
         ordered = sorted(by_id, key=lambda action: action.event_date, reverse=True)
         if purpose is Purpose.HISTORY:
-            return [action for action in ordered if self.awaits(action, start)]
+            return [action for action in ordered if self.is_left_to_history(action, start)]
         return [
             action
             for action in ordered
-            if self.concerns(action, start)
-            and not self.awaits(action, start)
+            if self.is_in_range(action, start)
+            and not self.is_left_to_history(action, start)
             and self._may_have_changed(action)
         ]
 
     def _may_have_changed(self, action: Action) -> bool:
         """Whether anything is new since an action was asked for its items."""
-        return action.updates is None or not action.marks <= self.recent.get(action.id, frozenset())
+        return action.updates is None or not action.fingerprints <= self.recent.get(
+            action.id, frozenset()
+        )
 
-    def asked(self, purpose: Purpose, action: Action) -> None:
+    def mark_requested(self, purpose: Purpose, action: Action) -> None:
         """Note that impact.com was asked for an action's items."""
         if purpose is Purpose.HISTORY:
             self.coverage = self.coverage._replace(since=action.event_date)
             self.last_id = action.id
         else:
-            self.recent[action.id] = action.marks
+            self.recent[action.id] = action.fingerprints
 
-    def loaded(self, action: Action) -> None:
+    def close(self, action: Action) -> None:
         """Note that an action's items came."""
         self.open.pop(action.id, None)
 
-    def not_loaded(self, action: Action) -> bool:
+    def add_open(self, action: Action) -> bool:
         """Keep an action open whose items did not come. Whether there is room for it."""
-        if action.id not in self.open and len(self.open) >= MOST_OPEN:
+        if action.id not in self.open and len(self.open) >= MAX_OPEN:
             return False
         self.open.setdefault(action.id, Open(action.event_date, action.event_day))
         return True
 
-    def open_first(self) -> list[Action]:
+    def open_actions(self) -> list[Action]:
         """The open actions, those first that the fewest runs asked for in vain."""
         ordered = sorted(self.open.items(), key=lambda item: (item[1].runs, item[0]))
         return [Action(action_id, each.event_date, each.event_day) for action_id, each in ordered]
 
-    def end_of_run(self, action_id: str, *, not_found: bool) -> bool:
+    def count_failed_run(self, action_id: str, *, not_found: bool) -> bool:
         """Count a run that ended without an action's items. Whether that was enough to close it."""
         before = self.open[action_id]
         runs_not_found = before.runs_not_found + 1 if not_found else 0
@@ -220,7 +228,7 @@ class Progress:
         self.open[action_id] = after
         return False
 
-    def finished(
+    def mark_complete(
         self, purpose: Purpose, window: Window, listed: Iterable[Action], now: datetime
     ) -> None:
         """Note that a list was gone through to its end."""
@@ -231,7 +239,7 @@ class Progress:
         through = max(self.coverage.through, min(window.end + OVERLAP, now))
         self.coverage = self.coverage._replace(through=through)
         if window.end == now:
-            self.recent = {action.id: action.marks for action in listed}
+            self.recent = {action.id: action.fingerprints for action in listed}
         else:
             for action in listed:
                 self.recent.pop(action.id, None)
@@ -251,10 +259,10 @@ class Details(msgspec.Struct):
 
     history_last_id: str | None = None
     recent: dict[str, str] = {}
-    """By action, its marks with a blank between them."""
+    """By action, its fingerprints with a blank between them."""
     open: dict[str, OpenDetails] = {}
 
 
-def digest_of(content: bytes, size: int = 4) -> str:
+def fingerprint(content: bytes, size: int = 4) -> str:
     """A short name of what can be compared and not read."""
     return blake2b(content, digest_size=size).hexdigest()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_impact.records.instants import iso
+from tap_impact.records.timestamps import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -30,7 +30,7 @@ class Role(Enum):
 
 
 # A row with such a value is not emitted.
-NOT_PLACED = frozenset({Role.KEY, Role.DATE})
+SKIPS_ROW = frozenset({Role.KEY, Role.DATE})
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Anomalies:
 
     Who writes the stream's records reads them as follows:
 
-    - `rows_not_placed` grows by each row that is not emitted. A window during which it grew is not
+    - `skipped_rows` grows by each row that is not emitted. A window during which it grew is not
       complete: do not checkpoint it.
     - `unreadable` has each field once; log it at the end, with `rows` and `first_row`.
     - `fails_run` tells whether the run ends with exit code 1 after everything else is loaded.
@@ -70,7 +70,7 @@ class Anomalies:
         """By field, in the order in which they were met."""
         self.unknown_fields: set[str] = set()
         """Within objects by their path."""
-        self.rows_not_placed = 0
+        self.skipped_rows = 0
 
     @property
     def fails_run(self) -> bool:
@@ -88,6 +88,6 @@ class Anomalies:
                 name, UnreadableValues(name, role, row_id[:MAX_ROW_ID])
             )
             found.rows += 1
-        is_placed = NOT_PLACED.isdisjoint(roles.values())
-        self.rows_not_placed += not is_placed
-        return is_placed
+        is_kept = SKIPS_ROW.isdisjoint(roles.values())
+        self.skipped_rows += not is_kept
+        return is_kept

@@ -191,16 +191,16 @@ class RecordEncoder:
             ]
         if is_clean:
             return Columns(columns, len(rows))
-        is_placed = [True] * len(rows)
+        is_kept = [True] * len(rows)
         for row in sorted(unreadable):
             if unreadable[row]:
                 row_id = self._map.identity(rows[row])
-                is_placed[row] = self._anomalies.count(unreadable[row], row_id)
-        size = sum(is_placed)
+                is_kept[row] = self._anomalies.count(unreadable[row], row_id)
+        size = sum(is_kept)
         placed: dict[str, Iterable[bytes]] = {
             name: repeat(next(column), size)
             if isinstance(column, repeat)
-            else [*compress(column, is_placed)]
+            else [*compress(column, is_kept)]
             for name, column in columns.items()
         }
         return Columns(placed, size)

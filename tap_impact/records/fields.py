@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tap_impact.records.anomalies import Role
-from tap_impact.records.instants import iso, zoned
 from tap_impact.records.names import column_name
+from tap_impact.records.timestamps import iso, parse_with_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +91,7 @@ class RecordMap:
         self.fields = fields
         self.sent = [field for field in fields if field.source]
         # Rows that the tap makes itself hold nothing that it does not know.
-        self.is_of_impact = any(field.read is not as_given for field in self.sent)
+        self.is_from_api = any(field.read is not as_given for field in self.sent)
         self.keys = [field for field in fields if field.json_schema["type"] == ["string"]]
         self.sources = dict.fromkeys(field.source for field in self.sent).keys()
 
@@ -108,7 +108,7 @@ class RecordMap:
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the records."""
         properties = {field.name: field.json_schema for field in self.fields}
-        if self.is_of_impact:
+        if self.is_from_api:
             properties[ADDITIONAL_FIELDS] = {
                 "type": ["object", "null"],
                 "description": "Fields that impact.com sends and no other property has, as sent.",
@@ -127,7 +127,7 @@ class RecordMap:
         """
         unreadable: dict[str, Role] = {}
         record = {field.name: field.value(row.get(field.source), unreadable) for field in self.sent}
-        if self.is_of_impact:
+        if self.is_from_api:
             unknown = anomalies.unknown_fields if anomalies else set[str]()
             record[ADDITIONAL_FIELDS] = self.additional(row, unreadable, unknown)
         if unreadable and not (anomalies and anomalies.count(unreadable, self.identity(row))):
@@ -222,10 +222,10 @@ def flag(source: str, description: str) -> Field:
     return Field(source, column_name(source), nullable("boolean", description), read_flag)
 
 
-def instant(source: str, description: str) -> Field:
-    """A moment, in UTC. The API writes it in the account's offset, which moves with the season."""
+def timestamp(source: str, description: str) -> Field:
+    """A point in time, in UTC. The API writes it in the account's offset, summer time included."""
     schema = nullable("string", description) | {"format": "date-time"}
-    return Field(source, column_name(source), schema, read_instant, read_instants)
+    return Field(source, column_name(source), schema, read_timestamp, read_timestamps)
 
 
 def day(name: str, source: str, description: str) -> Field:
@@ -234,10 +234,10 @@ def day(name: str, source: str, description: str) -> Field:
     return Field(source, name, schema, read_day, read_days)
 
 
-def words(source: str, description: str) -> Field:
+def text_list(source: str, description: str) -> Field:
     """A list of texts, whichever way a list of the API's XML was turned into JSON."""
     schema = nullable("array", description) | {"items": {"type": "string"}}
-    return Field(source, column_name(source), schema, read_words)
+    return Field(source, column_name(source), schema, read_text_list)
 
 
 def read_key(value: object) -> str:
@@ -302,18 +302,18 @@ def read_flag(value: object) -> bool | None:
     return word in TRUE
 
 
-def read_instant(value: object) -> str | None:
-    """What `instant` makes of a value."""
+def read_timestamp(value: object) -> str | None:
+    """What `timestamp` makes of a value."""
     if is_blank(value):
         return None
     try:
-        return iso(zoned(as_text(value).strip()))
+        return iso(parse_with_offset(as_text(value).strip()))
     except (ValueError, OverflowError):
         raise UnreadableValue from None
 
 
-def read_instants(values: Sequence[str | None]) -> list[str | None]:
-    """`read_instant` of many that are written like `2026-06-29T23:10:00-07:00`.
+def read_timestamps(values: Sequence[str | None]) -> list[str | None]:
+    """`read_timestamp` of many that are written like `2026-06-29T23:10:00-07:00`.
 
     Rows share their hours, and minutes and seconds are the same in all offsets of whole hours.
     """
@@ -328,7 +328,7 @@ def read_day(value: object) -> str | None:
     if is_blank(value):
         return None
     try:
-        return zoned(as_text(value).strip()).date().isoformat()
+        return parse_with_offset(as_text(value).strip()).date().isoformat()
     except ValueError:
         raise UnreadableValue from None
 
@@ -341,8 +341,8 @@ def read_days(values: Sequence[str | None]) -> list[str | None]:
     ]
 
 
-def read_words(value: object) -> list[str] | None:
-    """What `words` makes of a value."""
+def read_text_list(value: object) -> list[str] | None:
+    """What `text_list` makes of a value."""
     return [as_text(item) for item in listed(value) if not is_blank(item)] or None
 
 
@@ -408,7 +408,7 @@ class HourCache(dict[str, str]):
         if not WHOLE_HOUR(hour):
             raise UnreadableValue
         try:
-            found = self.of(zoned(f"{hour[:13]}:00:00{hour[13:]}"))
+            found = self.of(parse_with_offset(f"{hour[:13]}:00:00{hour[13:]}"))
         except (ValueError, OverflowError):
             raise UnreadableValue from None
         if len(self) >= MAX_CACHED_HOURS:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 16
 
 
-class Occurrences:
+class Ordinals:
     """How many times each of many digests was met before.
 
     They are kept in SQLite's temporary database, which goes to disk as soon as it is larger than

@@ -24,7 +24,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from typing_extensions import override
 
 from tap_impact.api.pages import decode
-from tap_impact.records.anomalies import NOT_PLACED, Anomalies, Role
+from tap_impact.records.anomalies import SKIPS_ROW, Anomalies, Role
 from tap_impact.records.columns import Columns, Lines, RecordEncoder
 from tap_impact.records.fields import ADDITIONAL_FIELDS, nullable
 from tap_impact.singer import sdk_internals
@@ -114,7 +114,7 @@ class ImpactStream(singer_sdk.Stream):
         self.anomalies = Anomalies(dated_by=getattr(declaration.source, "happened", None))
         self._named_fields: set[str] = set()
 
-    # What a source sees (FedStream).
+    # What a source sees (SelectedStream).
 
     @property
     def source(self) -> Source:
@@ -132,9 +132,9 @@ class ImpactStream(singer_sdk.Stream):
         return self.replication_method == REPLICATION_FULL_TABLE
 
     @property
-    def unplaced(self) -> int:
+    def skipped_rows(self) -> int:
         """How many rows could not be loaded so far, because their key or date cannot be read."""
-        return self.anomalies.rows_not_placed
+        return self.anomalies.skipped_rows
 
     @property
     def row_type(self) -> type | None:
@@ -172,7 +172,7 @@ class ImpactStream(singer_sdk.Stream):
 
     def finish(self) -> None:
         """Tell the target that the stream was read to its end, if nothing of it is missing."""
-        if not self.unplaced:
+        if not self.skipped_rows:
             sdk_internals.activate_version(self)
 
     def report_unreadable(self) -> None:
@@ -187,12 +187,12 @@ class ImpactStream(singer_sdk.Stream):
                 "s"[: each.rows != 1],
                 each.first_row,
                 "Without it they cannot be loaded; the next run asks for them again."
-                if each.role in NOT_PLACED
+                if each.role in SKIPS_ROW
                 else f"It is null, and as sent under {ADDITIONAL_FIELDS}.",
             )
 
     def _name_new_fields(self) -> None:
-        if not self.record_map.is_of_impact:
+        if not self.record_map.is_from_api:
             return
         if new := sorted(self.anomalies.unknown_fields - self._named_fields):
             self._named_fields.update(new)

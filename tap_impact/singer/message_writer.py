@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
     from tap_impact.singer.batch_files import BatchFiles
-    from tap_impact.singer.signals import Interruption
+    from tap_impact.singer.signals import SignalHandler
 
 # A write and a flush for each row would cost as much as making it.
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -35,9 +35,9 @@ class MessageWriter(Output):
 
     batch_files: BatchFiles | None = None
 
-    def __init__(self, interruption: Interruption) -> None:
+    def __init__(self, signal_handler: SignalHandler) -> None:
         """Begin with an empty buffer."""
-        super().__init__(interruption)
+        super().__init__(signal_handler)
         self._buffer = bytearray()
 
     @override

@@ -23,21 +23,21 @@ class Interrupted(SystemExit):
         self.signal = signal.Signals(signum).name
 
 
-class Interruption:
+class SignalHandler:
     """Whether a signal asked the run to end, and when it may."""
 
     def __init__(self) -> None:
         """Nobody has asked yet."""
-        self._asked = Event()
+        self._end_requested = Event()
         self._signum = 0
         self._deferred = False
 
     @property
-    def asked(self) -> bool:
+    def end_requested(self) -> bool:
         """Whether a signal asked for the end: what defers signals should come to its own."""
-        return self._asked.is_set()
+        return self._end_requested.is_set()
 
-    def ask(self, signum: int) -> None:
+    def request_end(self, signum: int) -> None:
         """End the run: at once, or where `defer_signals` ends.
 
         One signal is often two: Meltano sends SIGINT and then SIGTERM on Ctrl-C. The second ends a
@@ -49,7 +49,7 @@ class Interruption:
                 os._exit(128 + self._signum)
             return
         self._signum = signum
-        self._asked.set()
+        self._end_requested.set()
         sys.unraisablehook = report_others
         atexit.register(ignore_signals)
         if not self._deferred:
@@ -57,7 +57,7 @@ class Interruption:
 
     @contextmanager
     def defer_signals(self) -> Iterator[None]:
-        """Do something whole before a signal ends the run; it should watch `asked` if it may hang.
+        """Finish something before a signal ends the run; what may hang checks `end_requested`.
 
         Raises:
             Interrupted: A signal came meanwhile, or had come before.
@@ -72,12 +72,12 @@ class Interruption:
 
     def check(self) -> None:
         """End here if a signal asked for it, for it may have come where nothing can be raised."""
-        if self._asked.is_set():
+        if self._end_requested.is_set():
             raise Interrupted(self._signum)
 
     def sleep(self, seconds: float) -> None:
         """Wait, in any thread, until a signal ends the run."""
-        self._asked.wait(seconds)
+        self._end_requested.wait(seconds)
         self.check()
 
 

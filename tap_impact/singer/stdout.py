@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import Message
 
-    from tap_impact.singer.signals import Interruption
+    from tap_impact.singer.signals import SignalHandler
 
 # After a signal, a reader that takes nothing for so long is stuck: its line is given up.
 STUCK_SECONDS = 5.0
@@ -37,7 +37,7 @@ REASONS = {
 }
 
 
-class OutputLost(FatalSyncError):
+class OutputError(FatalSyncError):
     """Nobody takes the messages any more."""
 
 
@@ -48,9 +48,9 @@ class Output(MsgSpecWriter):
     after rows that were lost would not be true.
     """
 
-    def __init__(self, interruption: Interruption) -> None:
+    def __init__(self, signal_handler: SignalHandler) -> None:
         """Write until a signal asks for the end."""
-        self._interruption = interruption
+        self._signal_handler = signal_handler
         self._failure: BaseException | None = None
 
     @override
@@ -61,16 +61,16 @@ class Output(MsgSpecWriter):
         """Write whole lines and hand them on at once; after a signal, only the line begun.
 
         Raises:
-            OutputLost: The reader is gone, or the disk is full.
+            OutputError: The reader is gone, or the disk is full.
             Interrupted: A signal asked for the end.
         """
         with self._failing_for_good():
             try:
-                with self._interruption.defer_signals():
+                with self._signal_handler.defer_signals():
                     self._write(lines)
             except OSError as error:
                 reason = REASONS.get(error.errno or 0, error.strerror)
-                raise OutputLost(
+                raise OutputError(
                     f"The messages cannot be written: {reason}. State is safe: run again."
                 ) from None
 
@@ -86,7 +86,7 @@ class Output(MsgSpecWriter):
             raise
 
     def _write(self, lines: bytes | bytearray) -> None:
-        descriptor = descriptor_of_stdout()
+        descriptor = stdout_descriptor()
         if descriptor is None:
             sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
@@ -104,7 +104,7 @@ class Output(MsgSpecWriter):
 
     def _end(self, lines: bytes | bytearray, written: int) -> int:
         """How far to write: after a signal, to the end of the line that was begun."""
-        if not self._interruption.asked:
+        if not self._signal_handler.end_requested:
             return len(lines)
         return lines.find(b"\n", written - 1) + 1 if written else 0
 
@@ -119,13 +119,13 @@ class Output(MsgSpecWriter):
         poll.register(descriptor, select.POLLOUT)
         stuck = 0.0
         while not poll.poll(POLL_SECONDS * 1000):
-            stuck = stuck + POLL_SECONDS if self._interruption.asked else 0.0
+            stuck = stuck + POLL_SECONDS if self._signal_handler.end_requested else 0.0
             if stuck >= STUCK_SECONDS:
                 return False
         return True
 
 
-def descriptor_of_stdout() -> int | None:
+def stdout_descriptor() -> int | None:
     """The file descriptor of standard output; None if Python collects the output in memory.
 
     Raises:

@@ -21,8 +21,8 @@ from tap_impact.api.scopes import Need
 from tap_impact.errors import (
     AccessDenied,
     ActionsDenied,
+    ConsecutiveFailures,
     ItemsMissing,
-    NoItemsAtAll,
     NotFound,
     RateLimited,
     UntrustedHost,
@@ -30,11 +30,11 @@ from tap_impact.errors import (
 )
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import EARLIEST
-from tap_impact.progress.items import MOST_OPEN, RUNS_UNTIL_GONE, Action, Progress, digest_of
+from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, Progress, fingerprint
 from tap_impact.progress.windows import Window, newest_first, oldest_first
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
-from tap_impact.records.instants import iso
+from tap_impact.records.timestamps import iso
 from tap_impact.sources.dated import load_progress as load_list_progress
 from tap_impact.sources.dated import save_coverage
 from tap_impact.sources.lists import list_pages
@@ -59,9 +59,9 @@ ONE_DAY = timedelta(days=1)
 ACTIONS_PER_STATE = 20
 
 # An error may be one action's own; so many in a row mean that no action's items can be had.
-MOST_ERRORS_IN_A_ROW = 3
+MAX_CONSECUTIVE_ERRORS = 3
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 # What concerns more than the action that was asked for.
 OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
@@ -71,7 +71,7 @@ OF_ONE_ACTION = (ItemsMissing, NotFound)
 
 
 @dataclass(frozen=True)
-class Listing:
+class LookupList:
     """A list that is only looked through: its rows become records, but of no table."""
 
     source: DatedSource
@@ -79,7 +79,7 @@ class Listing:
     name: str
     part: str = ""
     is_full_table: bool = False
-    unplaced: int = 0
+    skipped_rows: int = 0
     bookmark: dict[str, Any] = field(default_factory=dict)
     anomalies: Anomalies = field(default_factory=Anomalies)
 
@@ -119,15 +119,15 @@ class ActionItemsSource(Source):
     is read again for them.
     """
 
-    actions: Listing
+    actions: LookupList
     """All actions whose items there are."""
-    updates: Listing
+    updates: LookupList
     """What tells a change of the items that leaves the action's own row as it was."""
     scope: Scope
     replication_key: str
     item_keys: tuple[str, ...]
     """By which the rows of a page of items may go."""
-    in_flight: int = 10
+    concurrent_requests: int = 10
     """How many requests are under way at once: as many as connections stay open in `requests`."""
 
     @override
@@ -144,7 +144,7 @@ class ActionItemsSource(Source):
         if any(stream.is_full_table for stream in sync.streams):
             yield from self._read_all(sync)
         else:
-            yield from Continuation(self, sync).read()
+            yield from IncrementalReader(self, sync).read()
 
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
@@ -154,7 +154,7 @@ class ActionItemsSource(Source):
     def estimate(self, sync: Sync) -> Estimate:
         settings, progress = sync.settings, load_progress(sync)
         start = settings.start
-        lists = len([*progress.lists(now=settings.now, start=start, reach=settings.reach)])
+        lists = len([*progress.windows(now=settings.now, start=start, reach=settings.reach)])
         left = max(progress.coverage.since - start, timedelta())
         left += max(settings.now - progress.coverage.through, timedelta())
         number = ceil(self.actions.source.rows_per_day(sync) * (left / ONE_DAY))
@@ -219,7 +219,7 @@ class ActionItemsSource(Source):
         In order, some requests under way at once.
 
         Raises:
-            AccessDenied, RateLimited, WrongCredentials, NoItemsAtAll: No action's items can be had.
+            AccessDenied, RateLimited, WrongCredentials, ConsecutiveFailures: None can be had.
         """
 
         def answer(action: Action) -> list[dict[str, Any]] | Exception:
@@ -230,18 +230,18 @@ class ActionItemsSource(Source):
             except (FatalAPIError, RetriableAPIError) as error:
                 return error
 
-        with ThreadPool(self.in_flight) as pool:
+        with ThreadPool(self.concurrent_requests) as pool:
             in_a_row = 0
-            for action, coming in ahead(
-                self.in_flight,
+            for action, coming in prefetch(
+                self.concurrent_requests,
                 ((action, pool.apply_async(answer, (action,))) for action in actions),
             ):
                 found = coming.get()
                 yield action, found
                 is_own = not isinstance(found, Exception) or isinstance(found, OF_ONE_ACTION)
                 in_a_row = 0 if is_own else in_a_row + 1
-                if in_a_row == MOST_ERRORS_IN_A_ROW:
-                    raise NoItemsAtAll(str(found))
+                if in_a_row == MAX_CONSECUTIVE_ERRORS:
+                    raise ConsecutiveFailures(str(found))
 
     def listed(self, sync: Sync, window: Window, purpose: Purpose) -> list[Action]:
         """The actions of a window, each once."""
@@ -262,7 +262,7 @@ class ActionItemsSource(Source):
         windows = newest_first(sync.settings.start, sync.settings.now)
         lists = (self.listed(sync, window, Purpose.HISTORY) for window in windows)
         # The second time it is those that the first time did not bring.
-        for actions in chain(lists, map(Failures.to_ask_again, [failures])):
+        for actions in chain(lists, map(Failures.to_retry, [failures])):
             for action, answer in self.ask(sync, actions):
                 if isinstance(answer, Exception):
                     failures.add(action, answer)
@@ -270,7 +270,7 @@ class ActionItemsSource(Source):
                     failures.drop(action)
                     yield Batch(answer, sync.streams)
         if failures.found:
-            raise failures.in_words([*failures.found], "All other items are loaded.")
+            raise failures.to_error([*failures.found], "All other items are loaded.")
 
 
 @dataclass
@@ -290,7 +290,7 @@ class Failures:
         """Note that an action's items came."""
         self.found.pop(action.id, None)
 
-    def to_ask_again(self) -> list[Action]:
+    def to_retry(self) -> list[Action]:
         """The actions that were asked for only once; the client itself repeats some requests."""
         return [
             action
@@ -298,10 +298,10 @@ class Failures:
             if not isinstance(error, RetriableAPIError)
         ]
 
-    def in_words(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
+    def to_error(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
         """One error for all the actions whose items did not come."""
-        named = ", ".join(action_ids[:MOST_NAMED])
-        if others := action_ids[MOST_NAMED:]:
+        named = ", ".join(action_ids[:MAX_NAMED])
+        if others := action_ids[MAX_NAMED:]:
             named += f" and {len(others)} more"
         reasons = [f" The last reason: {error}" for _, error in self.found.values()]
         return FatalAPIError(
@@ -310,7 +310,7 @@ class Failures:
         )
 
 
-class Continuation:
+class IncrementalReader:
     """A run that goes on where the state says that the last one stopped."""
 
     def __init__(self, source: ActionItemsSource, sync: Sync) -> None:
@@ -321,7 +321,9 @@ class Continuation:
         self._allowed = sync.settings.action_items_per_run
         self._failures = Failures(sync)
         settings = sync.settings
-        self._stretch = self._progress.stretch(now=settings.now, reach=settings.reach)
+        self._catch_up_window = self._progress.catch_up_window(
+            now=settings.now, reach=settings.reach
+        )
 
     def read(self) -> Iterator[Batch]:
         """Every batch of the run: for as many actions as are allowed.
@@ -332,11 +334,11 @@ class Continuation:
         # Those that never come must leave room for all others.
         some = ceil(self._allowed / 2)
         try:
-            with suppress(NoItemsAtAll):
-                yield from self._ask(self._progress.open_first()[:some])
+            with suppress(ConsecutiveFailures):
+                yield from self._ask(self._progress.open_actions()[:some])
             yield from self._lists()
-            with suppress(NoItemsAtAll):
-                yield from self._ask(self._failures.to_ask_again())
+            with suppress(ConsecutiveFailures):
+                yield from self._ask(self._failures.to_retry())
         except (FatalAPIError, RetriableAPIError):
             self._save()
             raise
@@ -346,12 +348,14 @@ class Continuation:
         """Go from list to list of actions until no more may be asked for."""
         sync, settings, progress = self._sync, self._sync.settings, self._progress
         start = settings.start
-        for purpose, window in progress.lists(now=settings.now, start=start, reach=settings.reach):
+        for purpose, window in progress.windows(
+            now=settings.now, start=start, reach=settings.reach
+        ):
             listed = self._listed(window, purpose)
-            to_ask = progress.to_ask(purpose, listed, start)
-            asked, items = yield from self._ask(to_ask, purpose)
-            if asked == len(to_ask):
-                progress.finished(purpose, window, listed, settings.now)
+            to_request = progress.to_request(purpose, listed, start)
+            asked, items = yield from self._ask(to_request, purpose)
+            if asked == len(to_request):
+                progress.mark_complete(purpose, window, listed, settings.now)
             self._save()
             sync.logger.info(
                 "%s: %s %s: %d actions, %d of them to ask for, %d asked, %d items.",
@@ -359,11 +363,11 @@ class Continuation:
                 purpose.value,
                 window,
                 len(listed),
-                len(to_ask),
+                len(to_request),
                 asked,
                 items,
             )
-            if asked < len(to_ask):
+            if asked < len(to_request):
                 sync.logger.info(
                     "%s: action_items_per_run is %d; the next run goes on from here.",
                     sync.name,
@@ -385,18 +389,18 @@ class Continuation:
         for action, answer in self._source.ask(sync, actions[: self._allowed]):
             if isinstance(answer, Exception):
                 failures.add(action, answer)
-                if not progress.not_loaded(action):
+                if not progress.add_open(action):
                     raise FatalAPIError(
-                        f"{sync.name}: the items of {MOST_OPEN} actions did not come, and now "
+                        f"{sync.name}: the items of {MAX_OPEN} actions did not come, and now "
                         f"those of {action.id}: {answer} State is safe: run again."
                     )
             else:
                 yield Batch(answer, sync.streams)
                 failures.drop(action)
-                progress.loaded(action)
+                progress.close(action)
                 items += len(answer)
             if purpose:
-                progress.asked(purpose, action)
+                progress.mark_requested(purpose, action)
             asked += 1
             self._allowed -= 1
             if asked % ACTIONS_PER_STATE == 0:
@@ -408,7 +412,7 @@ class Continuation:
         listed = [
             action
             for action in self._source.listed(self._sync, window, purpose)
-            if self._progress.concerns(action, self._sync.settings.start)
+            if self._progress.is_in_range(action, self._sync.settings.start)
         ]
         if purpose is Purpose.HISTORY or not listed:
             return listed
@@ -426,10 +430,10 @@ class Continuation:
         """
         found = defaultdict[str, set[str]](set)
         try:
-            for window in oldest_first(*self._stretch):
+            for window in oldest_first(*self._catch_up_window):
                 for line in self._source.updates.within(self._sync, window, Purpose.CATCH_UP):
                     update = msgspec.json.decode(line)
-                    found[update["action_id"]].add(digest_of(update["id"].encode()))
+                    found[update["action_id"]].add(fingerprint(update["id"].encode()))
         except (RateLimited, WrongCredentials):
             raise
         except (FatalAPIError, RetriableAPIError) as error:
@@ -446,7 +450,7 @@ class Continuation:
         """Count the run for each action that it asked for in vain, and say what is open."""
         sync, progress, failures = self._sync, self._progress, self._failures
         for action, error in failures.found.values():
-            if progress.end_of_run(action.id, not_found=isinstance(error, NotFound)):
+            if progress.count_failed_run(action.id, not_found=isinstance(error, NotFound)):
                 sync.logger.warning(
                     "%s: impact.com answered 404 to action %s in %d runs, so it went to another "
                     "partner. It is asked for again when it is listed as changed.",
@@ -456,7 +460,7 @@ class Continuation:
                 )
         self._save()
         if progress.open:
-            raise failures.in_words(
+            raise failures.to_error(
                 [*progress.open],
                 "The next run asks for them first; what comes after them is not held up.",
             )
@@ -468,7 +472,7 @@ class Continuation:
         )
 
 
-def ahead(number: int, items: Iterable[T]) -> Iterator[T]:
+def prefetch(number: int, items: Iterable[T]) -> Iterator[T]:
     """The same items, as many of them drawn at once."""
     drawn = deque[T]()
     for item in items:

@@ -29,8 +29,8 @@ from tap_impact.progress.dated import EARLIEST
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
-from tap_impact.records.instants import iso
-from tap_impact.records.ordinals import Occurrences
+from tap_impact.records.ordinals import Ordinals
+from tap_impact.records.timestamps import iso
 from tap_impact.sources.lists import LIST_PAGE_SIZE
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
 
@@ -42,16 +42,16 @@ if TYPE_CHECKING:
     from tap_impact.api.exports import Export
     from tap_impact.records.fields import RecordMap
     from tap_impact.settings import Settings
-    from tap_impact.sources.source import FedStream, Sync
+    from tap_impact.sources.source import SelectedStream, Sync
 
 # The parts of an export that become rows.
-EACH, DAILY, EXPORT = "each click", "daily figures", "the export"
+EACH, DAILY, EXPORT = "each click", "daily totals", "the export"
 
 # Of a job's form, but the id of none.
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 
 # What tap-impact-inspect needs to show a click; no stream does.
-LOOK_UP_CLICKS = Scope("Clicks", "Retrieve click", required=False)
+CLICK_LOOKUP = Scope("Clicks", "Retrieve click", required=False)
 
 # "Job data is kept for 90 days" (Jobs overview).
 JOBS_KEPT = timedelta(days=90)
@@ -62,11 +62,11 @@ DEFAULT_HISTORY = timedelta(days=30)
 REQUESTS_PER_EXPORT = 3
 
 # What daily figures are made of.
-FIGURED = ("campaign_id", "ad_id", "unique_click", "payout")
+TOTAL_COLUMNS = ("campaign_id", "ad_id", "unique_click", "payout")
 
 
 @dataclass
-class Figures:
+class Totals:
     """What some clicks come to."""
 
     clicks: int = 0
@@ -74,7 +74,7 @@ class Figures:
     payout: Decimal = Decimal()
 
     def add(self, clicks: int, payout: Decimal | None, *, unique: bool | None) -> None:
-        """Count clicks that are alike."""
+        """Count clicks that are counts."""
         self.clicks += clicks
         self.unique_clicks += clicks if unique else 0
         self.payout += clicks * (payout or 0)
@@ -105,9 +105,9 @@ class ExportNeed(Need):
         if exports:
             return Verdict(has=True, note=f"it made an export on {max(exports)[:10]}")
         unknown = "only an export would tell, and a day has ten"
-        if Need(LOOK_UP_CLICKS, "/Clicks/0").check(client).has is False:
+        if Need(CLICK_LOOKUP, "/Clicks/0").check(client).has is False:
             unknown += (
-                f". It lacks {LOOK_UP_CLICKS}; see whether it has {LOOK_UP_CLICKS.category} at all"
+                f". It lacks {CLICK_LOOKUP}; see whether it has {CLICK_LOOKUP.category} at all"
             )
         return Verdict(has=None, note=unknown)
 
@@ -118,7 +118,7 @@ class ClickExportSource(Source):
 
     scope: Scope
     download_scope: Scope
-    look_scope: Scope
+    job_scope: Scope
     replication_key: str
     click_map: RecordMap
     """What a record of a click is made of; `click_key` and `click_day` are given by the source."""
@@ -133,7 +133,7 @@ class ClickExportSource(Source):
         return [
             ExportNeed(self.scope, "/Jobs", account_sid=settings.account_sid, since=since),
             Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"),
-            Need(self.look_scope, f"/Jobs/{NO_JOB}"),
+            Need(self.job_scope, f"/Jobs/{NO_JOB}"),
         ]
 
     @override
@@ -153,45 +153,45 @@ class ClickExportSource(Source):
         # A run that plays the past leaves the jobs of later days alone.
         keys = {day.isoformat() for day in days}
         known = ledger.jobs.keys() | ledger.failures.keys()
-        ledger.keep(key for key in known if key in keys or key > last.isoformat())
+        ledger.retain(key for key in known if key in keys or key > last.isoformat())
 
-        def keep() -> None:
+        def save() -> None:
             sync.state.update(ledger.bookmark())
             sync.checkpoint()
 
         exports = Exports(
             sync.client,
             ledger,
-            keep,
-            most_per_day=sync.settings.click_exports_per_day,
-            patience_seconds=sync.settings.export_wait_seconds,
+            save,
+            max_per_day=sync.settings.click_exports_per_day,
+            wait_seconds=sync.settings.export_wait_seconds,
             logger=sync.logger,
         )
         left = {*days}
-        for export in exports.arriving(query_of(day, sync.settings.zone) for day in days):
+        for export in exports.fetch_all(query_of(day, sync.settings.zone) for day in days):
             day = date.fromisoformat(export.key)
-            wanting = [
+            targets = [
                 stream
                 for stream in sync.streams
                 if not ((covered := load_days(sync, stream, start)) and day in covered)
             ]
-            figures: dict[tuple[str, str], Figures] = {}
+            totals: dict[tuple[str, str], Totals] = {}
             try:
-                yield from self._batches(export, wanting, figures)
+                yield from self._batches(export, targets, totals)
             except FatalAPIError as error:
                 exports.fail(export.key, error)
                 continue
-            clicks = sum(each.clicks for each in figures.values())
+            clicks = sum(each.clicks for each in totals.values())
             left.discard(day)
             for stream in sync.streams:
                 add_day(sync, stream, day, start, self.replication_key)
             ledger.loaded(export.key)
-            keep()
+            save()
             sync.logger.info(
                 "Clicks of %s: %d, of which %d unique. Exports left today: %d. Days left: %d.",
                 day,
                 clicks,
-                sum(each.unique_clicks for each in figures.values()),
+                sum(each.unique_clicks for each in totals.values()),
                 exports.left_today,
                 len(left),
             )
@@ -203,11 +203,11 @@ class ClickExportSource(Source):
                 len(left),
                 min(left),
                 max(left),
-                f": {exports.refusal}" if exports.refusal else "",
+                f": {exports.stop_reason}" if exports.stop_reason else "",
                 f". Cannot be had: {ledger.failing()}" if ledger.failures else "",
             )
-        if exports.trouble:
-            raise exports.trouble
+        if exports.last_error:
+            raise exports.last_error
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
@@ -232,28 +232,28 @@ class ClickExportSource(Source):
     def keyed(self, click_rows: Iterable[dict[str, Any]], day: str) -> Columns:
         """The columns of all clicks of a day, or of all of one id."""
         some = [*click_rows]
-        with Occurrences() as occurrences:
+        with Ordinals() as ordinals:
             columns = self._encoder().columns(some).listed()
-            return Columns(self._with_keys(columns.values, occurrences, day), len(some))
+            return Columns(self._with_keys(columns.values, ordinals, day), len(some))
 
     def _batches(
-        self, export: Export, streams: Sequence[FedStream], figures: dict[Any, Figures]
+        self, export: Export, streams: Sequence[SelectedStream], totals: dict[Any, Totals]
     ) -> Iterator[Batch]:
-        """The rows of an export for all streams, each click first; fills in the figures.
+        """The rows of an export for all streams, each click first; fills in the totals.
 
         Raises:
             FatalAPIError: The file, or a field of a row, cannot be read.
         """
         day = export.key
-        with closing(export.file.content), Occurrences() as occurrences:
+        with closing(export.file.content), Ordinals() as ordinals:
             of_each = [stream for stream in streams if stream.part == EACH]
-            alike = Counter[tuple[bytes, ...]]()
+            counts = Counter[tuple[bytes, ...]]()
             for columns in self._columns(export, of_each or streams):
-                alike.update(zip(*(columns.values[name] for name in FIGURED), strict=True))
+                counts.update(zip(*(columns.values[name] for name in TOTAL_COLUMNS), strict=True))
                 if of_each:
-                    keyed = self._with_keys(columns.values, occurrences, day)
+                    keyed = self._with_keys(columns.values, ordinals, day)
                     yield Batch(Columns(keyed, columns.size), of_each)
-            figures |= figures_of(alike)
+            totals |= totals_of(counts)
             yield Batch(
                 [
                     {
@@ -264,7 +264,7 @@ class ClickExportSource(Source):
                         "unique_clicks": each.unique_clicks,
                         "payout": each.payout,
                     }
-                    for (campaign_id, ad_id), each in sorted(figures.items())
+                    for (campaign_id, ad_id), each in sorted(totals.items())
                 ],
                 [stream for stream in streams if stream.part == DAILY],
             )
@@ -273,14 +273,14 @@ class ClickExportSource(Source):
                 "job_id": export.job_id,
                 "requested_at": iso(export.requested),
                 "completed_at": iso(export.completed) if export.completed else None,
-                "clicks": sum(each.clicks for each in figures.values()),
-                "unique_clicks": sum(each.unique_clicks for each in figures.values()),
+                "clicks": sum(each.clicks for each in totals.values()),
+                "unique_clicks": sum(each.unique_clicks for each in totals.values()),
                 "file_bytes": export.file.size,
                 "file_format": file_format(export.file.content),
             }
             yield Batch([row], [stream for stream in streams if stream.part == EXPORT])
 
-    def _columns(self, export: Export, streams: Sequence[FedStream]) -> Iterator[Columns]:
+    def _columns(self, export: Export, streams: Sequence[SelectedStream]) -> Iterator[Columns]:
         """The clicks of an export's file in its order, some at once, as JSON by property."""
         encoder = self._encoder(*streams)
         left = rows(export.file.content)
@@ -296,16 +296,16 @@ class ClickExportSource(Source):
             ) from None
         export.check_rows(read)
 
-    def _encoder(self, *streams: FedStream) -> RecordEncoder:
+    def _encoder(self, *streams: SelectedStream) -> RecordEncoder:
         anomalies = streams[0].anomalies if streams else Anomalies()
         return RecordEncoder(self.click_map, (), {}, anomalies)
 
     def _with_keys(
-        self, values: dict[str, Iterable[bytes]], occurrences: Occurrences, day: str
+        self, values: dict[str, Iterable[bytes]], ordinals: Ordinals, day: str
     ) -> dict[str, Iterable[bytes]]:
         # Identical clicks of a day are told apart by their ordinal.
         identities = zip(*(values[name] for name in self.identity), strict=True)
-        keys = [to_json(occurrences.key(each)) for each in identities]
+        keys = [to_json(ordinals.key(each)) for each in identities]
         return {**values, "click_key": keys, "click_day": repeat(to_json(day), len(keys))}
 
 
@@ -320,16 +320,16 @@ def query_of(day: date, zone: tzinfo | None) -> ExportQuery:
     )
 
 
-def figures_of(alike: Counter[tuple[bytes, ...]]) -> dict[tuple[str, str], Figures]:
-    """What clicks come to by campaign and ad, given how many have the same values of FIGURED."""
-    figures: defaultdict[tuple[str, str], Figures] = defaultdict(Figures)
-    for values, count in alike.items():
+def totals_of(counts: Counter[tuple[bytes, ...]]) -> dict[tuple[str, str], Totals]:
+    """The totals by campaign and ad, given how many clicks share their values of TOTAL_COLUMNS."""
+    totals: defaultdict[tuple[str, str], Totals] = defaultdict(Totals)
+    for values, count in counts.items():
         campaign_id, ad_id, unique, payout = map(decode, values)
-        figures[campaign_id or "", ad_id or ""].add(count, payout, unique=unique)
-    return dict(figures)
+        totals[campaign_id or "", ad_id or ""].add(count, payout, unique=unique)
+    return dict(totals)
 
 
-def load_days(sync: Sync, stream: FedStream, start: date) -> Days | None:
+def load_days(sync: Sync, stream: SelectedStream, start: date) -> Days | None:
     """The days whose rows a stream has written; None if there are none.
 
     Days that are not over yet were written by a machine whose clock was ahead.
@@ -339,7 +339,9 @@ def load_days(sync: Sync, stream: FedStream, start: date) -> Days | None:
     return covered and covered.until(last)
 
 
-def add_day(sync: Sync, stream: FedStream, day: date, start: date, replication_key: str) -> None:
+def add_day(
+    sync: Sync, stream: SelectedStream, day: date, start: date, replication_key: str
+) -> None:
     """Put a day into a stream's bookmark."""
     covered = load_days(sync, stream, start)
     days = covered.plus(day) if covered else Days(day, day)
@@ -360,8 +362,8 @@ def first_day(sync: Sync) -> date:
     start = sync.settings.click_start or date.fromisoformat(
         sync.state.setdefault("first_day", default.isoformat())
     )
-    began = sync.account_start.known
-    return max(start, began.date()) if began else start
+    account_start = sync.account_start.known
+    return max(start, account_start.date()) if account_start else start
 
 
 def load_ledger(sync: Sync) -> Ledger:

@@ -15,11 +15,11 @@ from tap_impact.api.scopes import Need
 from tap_impact.errors import QueryRefused, TooManyPages
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import DatedProgress
-from tap_impact.progress.open_queries import Query, around
+from tap_impact.progress.queries import Query, without_unanswered
 from tap_impact.progress.windows import NARROWEST, WIDEST, Window, newest_first
 from tap_impact.records.fields import as_text, is_blank
-from tap_impact.records.instants import iso, zoned
-from tap_impact.settings import LARGEST_PAGE
+from tap_impact.records.timestamps import iso, parse_with_offset
+from tap_impact.settings import MAX_PAGE_SIZE
 from tap_impact.sources.lists import ListSource, list_pages
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_impact.progress.coverage import Step
     from tap_impact.records.fields import Row
     from tap_impact.settings import Settings
-    from tap_impact.sources.source import FedStream, Sync
+    from tap_impact.sources.source import SelectedStream, Sync
 
 # How many queries may stay open.
 MAX_UNANSWERED = 10
@@ -77,12 +77,12 @@ class DatedSource(ListSource):
     def read(self, sync: Sync) -> Iterator[Batch]:
         settings = sync.settings
         if any(stream.is_full_table for stream in sync.streams):
-            reading = Reading(self, sync, DatedProgress())
+            reading = DatedReader(self, sync, DatedProgress())
             for window in newest_first(settings.start, settings.now):
                 yield from reading.window(Purpose.HISTORY, window)
-            reading.raise_open()
+            reading.raise_unanswered()
             return
-        yield from Reading(self, sync, load_progress(sync)).all_steps()
+        yield from DatedReader(self, sync, load_progress(sync)).all_steps()
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
@@ -94,8 +94,8 @@ class DatedSource(ListSource):
         """What a run reads, given what is covered."""
         now, start = settings.now, settings.start
         covered = progress.coverage or Coverage(now, now)
-        if progress.began and progress.refused_start and start >= progress.refused_start:
-            start = max(start, progress.began)
+        if progress.account_start and progress.refused_start and start >= progress.refused_start:
+            start = max(start, progress.account_start)
         lookback = settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
         steps = covered.steps(
             now=now, start=start, reach=settings.reach, settlement_lookback=lookback
@@ -108,19 +108,19 @@ class DatedSource(ListSource):
         Raises:
             FatalAPIError: Some cannot be had by any query.
         """
-        began = sync.account_start.known
-        if began and purpose is Purpose.HISTORY:
-            if window.end <= began:
+        account_start = sync.account_start.known
+        if account_start and purpose is Purpose.HISTORY:
+            if window.end <= account_start:
                 return
-            window = window._replace(start=max(window.start, began))
-        reading = Reading(self, sync, DatedProgress())
+            window = window._replace(start=max(window.start, account_start))
+        reading = DatedReader(self, sync, DatedProgress())
         try:
             yield from reading.rows(purpose, window)
         except QueryRefused as error:
             if purpose is not Purpose.HISTORY:
                 raise
-            sync.account_start.known = yield from reading.beginning(window, error)
-        reading.raise_open()
+            sync.account_start.known = yield from reading.find_account_start(window, error)
+        reading.raise_unanswered()
 
     def rows_per_day(self, sync: Sync) -> float:
         """How many rows happened on a day, as the last weeks had it."""
@@ -140,7 +140,7 @@ class DatedSource(ListSource):
         return found / ((window.end - window.start).total_seconds() / 86_400)
 
 
-class Reading:
+class DatedReader:
     """One run through a dated list."""
 
     def __init__(self, source: DatedSource, sync: Sync, progress: DatedProgress) -> None:
@@ -157,10 +157,10 @@ class Reading:
         """
         sync, source = self.sync, self.source
         is_new = self.progress.coverage is None
-        if (began := sync.account_start.known) and sync.settings.start < began:
-            self._note_beginning(began)
+        if (account_start := sync.account_start.known) and sync.settings.start < account_start:
+            self._save_account_start(account_start)
         steps = source.steps(sync.settings, self.progress)
-        yield from self._ask_again()
+        yield from self._retry_unanswered()
         total = 0
         for done, step in enumerate(steps, start=1):
             count = 0
@@ -172,13 +172,15 @@ class Reading:
             except QueryRefused as error:
                 if step.purpose is not Purpose.HISTORY:
                     raise
-                began = yield from self._batches(self.beginning(step.window, error))
-                self._note_beginning(began)
-                coverage = coverage._replace(since=began)
+                account_start = yield from self._batches(
+                    self.find_account_start(step.window, error)
+                )
+                self._save_account_start(account_start)
+                coverage = coverage._replace(since=account_start)
                 sync.logger.warning(
                     "%s: impact.com answers for no time before %s: history begins there. %s",
                     sync.name,
-                    iso(began),
+                    iso(account_start),
                     error,
                 )
             total += count
@@ -202,7 +204,7 @@ class Reading:
                 iso(sync.settings.start),
                 iso(sync.settings.now),
             )
-        self.raise_open()
+        self.raise_unanswered()
 
     def window(
         self, purpose: Purpose, window: Window, since: datetime | None = None
@@ -215,13 +217,13 @@ class Reading:
             since: where history begins. What locks or changes now may have happened before, where
                 the table would have days in part.
         """
-        unplaced = self._unplaced()
+        skipped_rows = self._skipped_rows()
         for rows in self.rows(purpose, window):
             if since and purpose is not Purpose.HISTORY:
                 rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
             yield Batch(rows, self.sync.streams)
         # Settlement is read again for weeks anyway.
-        if self._unplaced() > unplaced and purpose is not Purpose.SETTLEMENT:
+        if self._skipped_rows() > skipped_rows and purpose is not Purpose.SETTLEMENT:
             self.progress.unanswered.append(Query(purpose, window))
 
     def _batches(
@@ -231,21 +233,21 @@ class Reading:
             try:
                 yield Batch(next(rows), self.sync.streams)
             except StopIteration as end:
-                began: datetime = end.value
-                return began
+                account_start: datetime = end.value
+                return account_start
 
-    def _unplaced(self) -> int:
-        return sum(stream.unplaced for stream in self.sync.streams)
+    def _skipped_rows(self) -> int:
+        return sum(stream.skipped_rows for stream in self.sync.streams)
 
     def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""
         for campaign_id in self.sync.settings.campaign_ids or (None,):
             query = Query(purpose, window, campaign_id)
             known = [each for each in self.progress.unanswered if each.state]
-            for part in around(query, known, self.progress.campaigns):
+            for part in without_unanswered(query, known, self.progress.campaigns):
                 yield from self._query(part)
 
-    def raise_open(self) -> None:
+    def raise_unanswered(self) -> None:
         """Name what impact.com would not give by any query.
 
         Raises:
@@ -254,11 +256,11 @@ class Reading:
         if too_large := [query for query in self.progress.unanswered if query.state]:
             raise FatalAPIError(
                 f"{self.sync.name}: impact.com gives no more than {MAX_PAGES} pages of "
-                f"{LARGEST_PAGE} rows, and these hold more: {'; '.join(map(str, too_large))}. They "
-                "stay open, and the next run asks again; all others are loaded."
+                f"{MAX_PAGE_SIZE} rows, and these hold more: {'; '.join(map(str, too_large))}. "
+                "They stay open, and the next run asks again; all others are loaded."
             )
 
-    def _ask_again(self) -> Iterator[Batch]:
+    def _retry_unanswered(self) -> Iterator[Batch]:
         """Ask for what had no answer in the runs before."""
         before, self.progress.unanswered = self.progress.unanswered, []
         for query in before:
@@ -272,7 +274,7 @@ class Reading:
         """One query; narrower ones if its result is more than the API hands out."""
         settings = self.sync.settings
         # More pages of a window that can be narrowed down are no help.
-        page_size = settings.page_size if query.window.can_be_halved else LARGEST_PAGE
+        page_size = settings.page_size if query.window.can_be_halved else MAX_PAGE_SIZE
         params = self.source.feeds[query.purpose].within(query.window)
         params |= {"PageSize": str(page_size)}
         params |= {"CampaignId": query.campaign_id} if query.campaign_id else {}
@@ -314,11 +316,11 @@ class Reading:
         """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
         value = value_of(row, self.source.happened)
         try:
-            return is_blank(value) or zoned(as_text(value)) >= since
+            return is_blank(value) or parse_with_offset(as_text(value)) >= since
         except (TypeError, ValueError, OverflowError):
             return True
 
-    def beginning(
+    def find_account_start(
         self, window: Window, refusal: QueryRefused
     ) -> Generator[Sequence[Row], None, datetime]:
         """Find from when on impact.com answers within a window that it refused, and read it.
@@ -355,13 +357,13 @@ class Reading:
     def _candidates(self, window: Window) -> Iterator[datetime]:
         """What may be the beginning, before it is searched for."""
         try:
-            activated = zoned(as_text(self.sync.client.get("")["DateActivated"]))
+            activated = parse_with_offset(as_text(self.sync.client.get("")["DateActivated"]))
             yield activated.astimezone(window.start.tzinfo)
         except (FatalAPIError, RetriableAPIError, LookupError, TypeError, ValueError):
             return
 
-    def _note_beginning(self, began: datetime) -> None:
-        self.sync.account_start.known = self.progress.began = began
+    def _save_account_start(self, account_start: datetime) -> None:
+        self.sync.account_start.known = self.progress.account_start = account_start
         self.progress.refused_start = self.sync.settings.start
 
     def _save(self, coverage: Coverage) -> None:
@@ -384,11 +386,11 @@ def load_progress(sync: Sync) -> DatedProgress:
         progress.campaigns |= other.campaigns
     start = sync.settings.start
     if progress.refused_start and start >= progress.refused_start:
-        sync.account_start.known = progress.began
+        sync.account_start.known = progress.account_start
     return progress
 
 
-def progress_of(sync: Sync, stream: FedStream) -> DatedProgress:
+def progress_of(sync: Sync, stream: SelectedStream) -> DatedProgress:
     """What one stream has loaded; nothing, if not for all campaigns that are asked for."""
     settings = sync.settings
     progress = DatedProgress.of_bookmark(stream.bookmark, start=settings.start)

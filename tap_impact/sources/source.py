@@ -29,7 +29,7 @@ EVENTS_AN_HOUR = 500
 OTHERS_AN_HOUR = 1000
 
 
-class FedStream(Protocol):
+class SelectedStream(Protocol):
     """A stream that is loaded in this run, as its source sees it."""
 
     @property
@@ -57,7 +57,7 @@ class FedStream(Protocol):
         """Its bookmark in Singer state, to be changed in place."""
 
     @property
-    def unplaced(self) -> int:
+    def skipped_rows(self) -> int:
         """How many rows could not be loaded so far, because their key or date cannot be read."""
 
     @property
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
     """Some rows, and who takes them."""
 
     rows: Sequence[Row] | Columns
-    streams: Sequence[FedStream]
+    streams: Sequence[SelectedStream]
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Sync:
     client: ImpactClient
     settings: Settings
     logger: logging.Logger
-    streams: Sequence[FedStream]
+    streams: Sequence[SelectedStream]
     """All that are selected, one at least, in the order of the run."""
     state: dict[str, Any]
     """What the source itself keeps: the bookmark of its first stream, selected or not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
-from tap_impact.records.fields import RecordMap, instant, key, text, verbatim
+from tap_impact.records.fields import RecordMap, key, text, timestamp, verbatim
 from tap_impact.sources.lists import ObjectSource
 from tap_impact.streams.stream import Stream
 
@@ -17,7 +17,7 @@ ACCOUNT = Stream(
         verbatim("Name", "Name of the account."),
         text("Status", "State of the account, like ACTIVE."),
         text("Currency", "ISO 4217 code of the account's currency."),
-        instant("DateActivated", "When the account was activated."),
+        timestamp("DateActivated", "When the account was activated."),
         text("ApiVersion", "Version of the API that the account is set to."),
         text("Uri", "Path of the account in the API."),
     ),

@@ -8,20 +8,20 @@ from tap_impact.records.fields import (
     RecordMap,
     decimal,
     described,
-    instant,
     key,
     money,
     nullable,
     text,
+    timestamp,
     verbatim,
 )
-from tap_impact.sources.action_items import ActionItemsSource, Listing
+from tap_impact.sources.action_items import ActionItemsSource, LookupList
 from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
 from tap_impact.streams.stream import Stream
 
 ITEMS = ActionItemsSource(
-    actions=Listing(ACTION_LIST, ACTIONS.record_map, "action_items: the list of actions"),
-    updates=Listing(UPDATE_LIST, ACTION_UPDATES.record_map, "action_items: the list of updates"),
+    actions=LookupList(ACTION_LIST, ACTIONS.record_map, "action_items: the list of actions"),
+    updates=LookupList(UPDATE_LIST, ACTION_UPDATES.record_map, "action_items: the list of updates"),
     scope=Scope("Actions", "Retrieve action items"),
     replication_key="event_date",
     # The specification has the former, a client the latter.
@@ -59,9 +59,9 @@ ACTION_ITEMS = Stream(
         text("PayoutCurrency", "ISO 4217 code of payout."),
         money("Rebate", "Rebate, in rebate_currency."),
         text("RebateCurrency", "ISO 4217 code of rebate."),
-        instant("AdjustmentDate", "When the item was adjusted last; null if never."),
+        timestamp("AdjustmentDate", "When the item was adjusted last; null if never."),
         text("AdjustmentReason", "Why it was adjusted, like ITEM_RETURNED or ORDER_UPDATE."),
-        instant("EventDate", "When the action happened: its event_date."),
+        timestamp("EventDate", "When the action happened: its event_date."),
         Field(
             "EventDay",
             "event_day",
@@ -75,7 +75,7 @@ ACTION_ITEMS = Stream(
             described("integer", "How many items the action had when they were read."),
             int,
         ),
-        instant(
+        timestamp(
             "ItemsReadAt",
             "Start of the run that read the action's items. Rows of an action that are older than "
             "its newest are of items that it no longer has.",

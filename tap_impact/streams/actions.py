@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.coverage import Purpose
-from tap_impact.records.fields import RecordMap, day, decimal, instant, key, money, text, verbatim
+from tap_impact.records.fields import RecordMap, day, decimal, key, money, text, timestamp, verbatim
 from tap_impact.sources.dated import DatedSource, Feed
 from tap_impact.streams.campaigns import CAMPAIGN_LIST
 from tap_impact.streams.stream import Stream
@@ -49,9 +49,9 @@ ACTIONS = Stream(
         money("Payout", "Commission at present, in currency."),
         money("Amount", "Sale amount at present, in currency."),
         text("Currency", "ISO 4217 code, mostly the account's and not the order's."),
-        instant("EventDate", "When the conversion happened."),
+        timestamp("EventDate", "When the conversion happened."),
         day("event_day", "EventDate", "Day of the conversion as the account's calendar has it."),
-        instant("LockingDate", "When the action locks, or locked; later it can not change."),
+        timestamp("LockingDate", "When the action locks, or locked; later it can not change."),
         verbatim("Oid", "Order id that the brand gave.").named("order_id"),
         text("EventCode", "Event code, for events of mobile apps."),
         verbatim("SharedId", "Shared id of the winning click."),
@@ -62,9 +62,9 @@ ACTIONS = Stream(
         money("IntendedPayout", "Payout by the contract's terms, before any modification."),
         money("DeltaAmount", "Change of amount in the last update."),
         money("IntendedAmount", "Amount before any modification."),
-        instant("ReferringDate", "When the winning click happened."),
-        instant("CreationDate", "When impact.com made the action; days later for late posting."),
-        instant("ClearedDate", "When the payout reached the balance; null until then."),
+        timestamp("ReferringDate", "When the winning click happened."),
+        timestamp("CreationDate", "When impact.com made the action; days later for late posting."),
+        timestamp("ClearedDate", "When the payout reached the balance; null until then."),
         text("ReferringType", "How the conversion was attributed, like CLICK_COOKIE."),
         text("ReferringDomain", "Domain where the winning click happened."),
         verbatim("PromoCode", "Promotional code of the order."),
@@ -116,10 +116,10 @@ ACTION_UPDATES = Stream(
         verbatim("CatalogManufacturer", "Manufacturer of the item in the catalog."),
         verbatim("CatalogOriginalFormatCategory", "Category of the item before any mapping."),
         verbatim("CatalogSubCategory", "Subcategory of the item in the catalog."),
-        instant("UpdateDate", "When the action changed."),
-        instant("LockingDate", "When the action locks, or locked."),
-        instant("ClearingDate", "When the payout reaches, or reached, the balance."),
-        instant("ActionDate", "When the conversion happened: event_date of the action."),
+        timestamp("UpdateDate", "When the action changed."),
+        timestamp("LockingDate", "When the action locks, or locked."),
+        timestamp("ClearingDate", "When the payout reaches, or reached, the balance."),
+        timestamp("ActionDate", "When the conversion happened: event_date of the action."),
         day("event_day", "ActionDate", "Day of the conversion as the account's calendar has it."),
         verbatim("Oid", "Order id that the brand gave.").named("order_id"),
         verbatim("SubId1", "First sub id of the winning click."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
-from tap_impact.records.fields import RecordMap, flag, key, text, verbatim, words
+from tap_impact.records.fields import RecordMap, flag, key, text, text_list, verbatim
 from tap_impact.sources.lists import ListSource
 from tap_impact.streams.stream import Stream
 
@@ -26,7 +26,7 @@ CAMPAIGNS = Stream(
         verbatim("AdvertiserName", "Name of the brand."),
         text("AdvertiserUrl", "Main site of the brand."),
         text("Type", "Kind of the campaign, like Performance or Creator."),
-        words("ShippingRegions", "Where the brand ships to, in impact.com's own country codes."),
+        text_list("ShippingRegions", "Where the brand ships, in impact.com's own country codes."),
         text("CampaignLogoUri", "Path of the logo in the API."),
         text("PublicTermsUri", "Path of the contract's public terms in the API."),
         text("ContractStatus", "State of the partner's contract: Active or Expired."),
@@ -34,7 +34,7 @@ CAMPAIGNS = Stream(
         text("TrackingLink", "A tracking link ready for use."),
         flag("HasStandDownPolicy", "Whether the brand has rules on where not to compete."),
         flag("AllowsDeeplinking", "Whether links may lead into the brand's site."),
-        words("DeeplinkDomains", "Domains that links may lead to; *. stands for subdomains."),
+        text_list("DeeplinkDomains", "Domains that links may lead to; *. stands for subdomains."),
         text("Uri", "Path of the campaign in the API."),
     ),
 )

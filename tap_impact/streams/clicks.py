@@ -9,10 +9,10 @@ from tap_impact.records.fields import (
     described,
     flag,
     given,
-    instant,
     money,
     nullable,
     text,
+    timestamp,
     verbatim,
 )
 from tap_impact.sources.click_exports import DAILY, EACH, EXPORT, ClickExportSource
@@ -45,7 +45,7 @@ CLICK = RecordMap(
     verbatim("CampaignName", "Name of the campaign."),
     text("ProfileId", "impact.com's id of a consumer on a device."),
     text("IpAddress", "Hash of the address that the click came from."),
-    instant("EventDate", "When the click happened."),
+    timestamp("EventDate", "When the click happened."),
     text("MediaId", "Partner (media) that made the click."),
     verbatim("MediaName", "Name of the partner."),
     text("AdId", "Ad that was clicked."),
@@ -87,7 +87,7 @@ CLICK = RecordMap(
 EXPORTS = ClickExportSource(
     scope=Scope("Clicks", "Export clicks"),
     download_scope=Scope("Jobs Management", "Download export jobs"),
-    look_scope=Scope("Jobs Management", "Retrieve job", required=False),
+    job_scope=Scope("Jobs Management", "Retrieve job", required=False),
     replication_key="click_day",
     click_map=CLICK,
     identity=IDENTITY,

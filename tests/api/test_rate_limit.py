@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tap_impact.api.rate_limit import NEAR, WIDEST_GAP, RateLimiter, number, seconds_to_wait
+from tap_impact.api.rate_limit import MAX_GAP_SECONDS, NEAR, RateLimiter, number, seconds_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Talk:
         """How many seconds after the begin each request may be sent."""
         found = []
         for _ in range(requests):
-            self.limiter.await_turn(endpoint)
+            self.limiter.wait_for_turn(endpoint)
             found.append(self.now - BEGIN)
         return found
 
@@ -61,7 +61,7 @@ def test_nothing_is_slowed_down_while_much_is_left(
 ) -> None:
     left = data.draw(st.integers(int(limit * NEAR) + 1, limit))
     talk = Talk()
-    talk.limiter.note("/Actions", headers(limit, left, reset))
+    talk.limiter.update("/Actions", headers(limit, left, reset))
     assert talk.turns(left - int(limit * NEAR)) == [0] * (left - int(limit * NEAR))
 
 
@@ -71,12 +71,12 @@ def test_the_last_requests_are_spread_and_the_next_waits_for_the_renewal(
 ) -> None:
     left = data.draw(st.integers(1, max(int(limit * NEAR), 1)))
     talk = Talk()
-    talk.limiter.note("/Actions", headers(limit, left, reset))
+    talk.limiter.update("/Actions", headers(limit, left, reset))
     *spread, next_hour = talk.turns(left + 1)
     assert spread[0] == 0
     assert spread[-1] <= reset
     gaps = [later - sooner for sooner, later in pairwise(spread)]
-    assert all(0 < gap <= WIDEST_GAP + 1e-6 for gap in gaps)
+    assert all(0 < gap <= MAX_GAP_SECONDS + 1e-6 for gap in gaps)
     assert next_hour >= reset
 
 
@@ -86,20 +86,20 @@ def test_a_renewal_that_may_not_be_waited_for_slows_nothing_down(
 ) -> None:
     assume(longest < reset)
     talk = Talk(longest)
-    talk.limiter.note("/Actions", headers(limit, 1, reset))
+    talk.limiter.update("/Actions", headers(limit, 1, reset))
     assert talk.turns(5) == [0] * 5
 
 
 def test_endpoints_that_show_the_same_limit_share_it() -> None:
     talk = Talk()
     for endpoint in ("/Actions", "/ActionUpdates"):
-        talk.limiter.note(endpoint, headers(500, 10, 600))
-    talk.limiter.note("/Campaigns", headers(1000, 900, 600))
+        talk.limiter.update(endpoint, headers(500, 10, 600))
+    talk.limiter.update("/Campaigns", headers(1000, 900, 600))
     assert talk.turns(1, "/Actions") == [0]
     assert talk.turns(1, "/ActionUpdates") == [60]
     assert talk.turns(5, "/Campaigns") == [60] * 5
     assert talk.turns(5, "/Jobs") == [60] * 5
-    assert talk.limiter.left() == [
+    assert talk.limiter.remaining() == [
         (["/ActionUpdates", "/Actions"], 8, 500, 540),
         (["/Campaigns"], 900, 1000, 540),
     ]
@@ -109,7 +109,7 @@ def test_that_requests_are_spread_is_said_once_an_hour(caplog: pytest.LogCapture
     talk = Talk()
     for hour in range(1, 3):
         for left in (500, 3, 2):
-            talk.limiter.note("/Actions", headers(500, left, 600))
+            talk.limiter.update("/Actions", headers(500, left, 600))
             talk.turns(1)
         assert len(caplog.messages) == hour
         assert "3 of 500 requests an hour are left" in caplog.messages[-1]
@@ -121,8 +121,8 @@ def test_that_requests_are_spread_is_said_once_an_hour(caplog: pytest.LogCapture
 )
 def test_headers_that_tell_nothing_change_nothing(found: Mapping[str, str]) -> None:
     talk = Talk()
-    talk.limiter.note("/Actions", found)
-    assert talk.limiter.left() == []
+    talk.limiter.update("/Actions", found)
+    assert talk.limiter.remaining() == []
     assert talk.turns(3) == [0] * 3
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_impact.progress.coverage import Purpose
 from tap_impact.progress.windows import NARROWEST, Window
-from tap_impact.records.instants import iso, parse_instant
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ class Query(NamedTuple):
         Raises:
             ValueError, KeyError, TypeError: It is none that this version wrote.
         """
-        window = Window(parse_instant(written["start"]), parse_instant(written["end"]))
+        window = Window(parse_timestamp(written["start"]), parse_timestamp(written["end"]))
         purpose = Purpose(written["purpose"])
         return cls(purpose, window, written.get("campaign_id"), written.get("state"))
 
@@ -65,7 +65,7 @@ class Query(NamedTuple):
         return []
 
 
-def around(
+def without_unanswered(
     query: Query, unanswered: Collection[Query], campaign_ids: Collection[str]
 ) -> Iterator[Query]:
     """Queries that together find what one does, but for those that are known to have no answer.

@@ -10,7 +10,7 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def parse_instant(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """Read an ISO-8601 date or date-time as UTC; a date alone is its midnight, no zone is UTC.
 
     Raises:
@@ -20,7 +20,7 @@ def parse_instant(text: str) -> datetime:
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def zoned(written: str) -> datetime:
+def parse_with_offset(written: str) -> datetime:
     """A moment in the offset that it was written in.
 
     Raises:

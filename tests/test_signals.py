@@ -13,47 +13,47 @@ import pytest
 
 CLOSED_WHILE_IT_ENDS = """
 import signal
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 
-interruption = Interruption()
+signal_handler = SignalHandler()
 
 def rows():
     try:
         yield 1
     finally:
-        with interruption.defer_signals():
+        with signal_handler.defer_signals():
             print("whole")
 
 reading = rows()
 next(reading)
 try:
-    interruption.ask(signal.SIGINT)
+    signal_handler.request_end(signal.SIGINT)
 finally:
     del reading
 """
 
 SIGNALLED_WHILE_PYTHON_ENDS = """
 import os, signal
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 
 class Last:
     def __del__(self, kill=os.kill, pid=os.getpid(), signum=signal.SIGTERM):
         kill(pid, signum)
 
 last = Last()
-Interruption().ask(signal.SIGINT)
+SignalHandler().request_end(signal.SIGINT)
 """
 
 # Writes lines of many lengths for as long as it may; what is written while a run ends goes nowhere.
 ENDLESS_LINES = """
 import json, random, signal, sys
-from tap_impact.singer.signals import Interruption
+from tap_impact.singer.signals import SignalHandler
 from tap_impact.singer.stdout import Output
 
-interruption = Interruption()
-output = Output(interruption)
+signal_handler = SignalHandler()
+output = Output(signal_handler)
 for each in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(each, lambda signum, frame: interruption.ask(signum))
+    signal.signal(each, lambda signum, frame: signal_handler.request_end(signum))
 choose = random.Random(int(sys.argv[1]))
 try:
     while True:
