@@ -1,134 +1,96 @@
-"""The picture of the last 30 days, through its command, from tables that the real loader wrote."""
+"""The page, through its command, from the models' tables."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from impact_sandbox import database
-from impact_sandbox.switches import Switches
-from impact_sandbox.world import World
 from tap_impact_report import command
-from typing_extensions import override
 
-from tests.inside import run_inside
-from tests.runs import catalog
+from tests.model_tables import fill
+from tests.page_tables import tables_of
 
 if TYPE_CHECKING:
-    from tests.conftest import SandboxFactory, Warehouse
+    from tests.conftest import Warehouse
 
-AT = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
-LAST = date(2026, 6, 29)  # it is still evening in the account's own time zone
+LAST = date(2026, 6, 29)
 STYLE = Path(command.__file__).with_name("style.css").read_text()
 
 
-def draw(warehouse: Warehouse, output: Path, *, schema: str | None = None) -> Result:
-    options = ["--port", str(warehouse.port), "--output", str(output)]
-    return CliRunner().invoke(command.cli, [*options, "--schema", schema or warehouse.schema])
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'models.sqlite'}"
 
 
-def load(
-    sandbox: SandboxFactory,
-    warehouse: Warehouse,
-    *streams: str,
-    start: str = "2026-04-01",
-) -> World:
-    world = World(opened=date(2026, 4, 1), actions_per_day=20, clicks_per_day=50)
-    switches = Switches(click_export="sync")
-    config = sandbox(world=world, at=AT, switches=switches).settings() | {
-        "start_date": start,
-        "end_date": AT.isoformat(),
-        "timezone": world.zone.key,
+def draw(url: str, output: Path, *options: str) -> Result:
+    return CliRunner().invoke(command.cli, ["--url", url, "--output", str(output), *options])
+
+
+def days_of(campaign: str, **figures: Any) -> dict[str, Any]:
+    """A row of a campaign on the last day, but for what is said otherwise."""
+    row = {
+        "day": LAST,
+        "campaign_id": campaign,
+        "campaign_name": f"Campaign {campaign}",
+        "currency": "USD",
+        "conversions": 1,
+        "conversions_pending": 1,
+        "commission": Decimal("2.50"),
+        "commission_pending": Decimal("2.50"),
+        "commission_tracked": Decimal("2.50"),
     }
-    warehouse.load(run_inside(config, catalog=catalog(*streams)).stdout)
-    return world
+    return row | figures
 
 
-class Cells(HTMLParser):
-    """The rows of the page's tables, each the texts of its cells."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.inside = False
-        self.feed(page)
-
-    @override
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in {"td", "th"}:
-            self.inside = True
-            self.rows[-1].append("")
-
-    @override
-    def handle_endtag(self, tag: str) -> None:
-        if tag in {"td", "th"}:
-            self.inside = False
-
-    @override
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.rows[-1][-1] += data
+def build(url: str, *rows: dict[str, Any], click_days: tuple[date, ...] = ()) -> None:
+    """Make the models' tables hold these days, and know the clicks of those."""
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        fill(connection, "impact_daily_performance", *rows, schema="main")
+        known = [{"day": day, "currency": "USD", "clicks": 0} for day in click_days]
+        fill(connection, "impact_click_days", *known, schema="main")
 
 
-def test_every_day_of_the_page_is_the_truth(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
-) -> None:
-    world = load(sandbox, warehouse, "actions", "daily_clicks")
-    drawn = draw(warehouse, tmp_path / "page.html")
+def page_of(url: str, tmp_path: Path) -> str:
+    drawn = draw(url, tmp_path / "page.html")
     assert drawn.exit_code == 0, drawn.output
+    return (tmp_path / "page.html").read_text()
 
-    counts: Counter[tuple[date, str]] = Counter()
-    money: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
-    for row in world.actions(AT):
-        key = date.fromisoformat(row["EventDate"][:10]), row["State"]
-        counts[key] += 1
-        money[key] += Decimal(row["IntendedPayout" if key[1] == "REVERSED" else "Payout"])
-    head, *rows, total = Cells((tmp_path / "page.html").read_text()).rows
-    assert head == [
-        "Day", "Clicks", "Conversions", "Reversed", "Approved", "Pending", "Commission", "Lost",
-    ]  # fmt: skip
-    days = [LAST - timedelta(days=back) for back in range(30)]
-    expected = []
-    for back, day in enumerate(days):
-        clicks = f"{world.click_count(day):,}" if 1 <= back <= 10 else "–"  # noqa: RUF001
-        approved, pending = money[day, "APPROVED"], money[day, "PENDING"]
-        expected.append(
-            [
-                f"{day:%a} {day.day} {day:%b}",
-                clicks,
-                f"{counts[day, 'APPROVED'] + counts[day, 'PENDING']:,}",
-                f"{counts[day, 'REVERSED']:,}",
-                f"{approved:,.2f}",
-                f"{pending:,.2f}",
-                f"{approved + pending:,.2f}",
-                f"{money[day, 'REVERSED']:,.2f}",
-            ]
-        )
-    assert rows == expected
-    earned = sum(money[day, state] for day in days for state in ("APPROVED", "PENDING"))
-    assert total[6] == f"{earned:,.2f}"
-    assert f"{earned:,.2f} USD" in drawn.output
+
+def test_days_without_clicks_and_days_that_were_not_loaded_look_different(
+    database_url: str, tmp_path: Path
+) -> None:
+    # eleven days are known: one with clicks, one whose conversion had none, nine with neither
+    days = tuple(LAST - timedelta(days=back) for back in range(11))
+    build(
+        database_url,
+        days_of("1", clicks=10, measured_commission=Decimal("2.50"), measured_conversions=1),
+        days_of("1", day=days[1], clicks=0, measured_commission=Decimal("2.50")),
+        days_of("1", day=LAST - timedelta(days=20)),
+        click_days=days,
+    )
+    page = page_of(database_url, tmp_path)
+    ((_, *rows, total),) = tables_of(page)
+    assert [row[1] for row in rows] == ["10", *["0"] * 10, *["–"] * 19]  # noqa: RUF001
+    assert total[1:4] == ["10", "3", "0"]
+    assert re.findall(r'<rect class="gap" x="(\d+)" y="0" width="(\d+)"', page) == [("0", "190")]
+    # the commission of the day that was not loaded is not earned by clicks of other days
+    assert "0.500" in page
+    assert "11 of 30 days" in page
 
 
 def test_the_page_needs_nothing_else_and_says_in_words_what_it_draws(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
-    load(sandbox, warehouse, "actions")
-    warehouse.query("UPDATE actions SET campaign_name = '<b>Me & you</b>' RETURNING 1")
-    warehouse.connection.commit()
-    assert draw(warehouse, tmp_path / "page.html").exit_code == 0
-
-    page = (tmp_path / "page.html").read_text()
+    build(database_url, days_of("1", campaign_name="<b>Me & you</b>"))
+    page = page_of(database_url, tmp_path)
     assert not re.search(r"<script|<link|<img|https?:|\bsrc=|url\(|@import|\bon\w+=", page)
     assert "default-src 'none'" in page
     assert "<b>Me" not in page
@@ -144,41 +106,41 @@ def test_the_page_needs_nothing_else_and_says_in_words_what_it_draws(
     assert "not loaded" in unescape(page)
 
 
-def test_each_currency_has_its_own_figures(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
-) -> None:
-    load(sandbox, warehouse, "actions", "daily_clicks")
-    warehouse.query("UPDATE actions SET currency = 'EUR' WHERE campaign_id = '2001' RETURNING 1")
-    warehouse.connection.commit()
-    drawn = draw(warehouse, tmp_path / "page.html")
-    sums = warehouse.query(
-        "SELECT currency, to_char(sum(payout), 'FM999,990.00') FROM actions "
-        "WHERE event_day > '2026-05-30' AND state <> 'REVERSED' "
-        "GROUP BY 1 ORDER BY sum(payout) DESC"
+def test_each_currency_has_its_own_figures(database_url: str, tmp_path: Path) -> None:
+    build(
+        database_url,
+        days_of("1", currency="EUR", commission=Decimal("0.10")),
+        days_of("1", clicks=7),
+        click_days=(LAST,),
     )
-    assert re.findall(r": (\S+) (\S+) for", drawn.output) == [sum_[::-1] for sum_ in sums]
-    page = (tmp_path / "page.html").read_text()
-    assert re.findall(r'<section class="currency" aria-label="(\S+)">', page) == [
-        currency for currency, _ in sums
-    ]
-    # clicks stand beside the currency of most actions
+    page = page_of(database_url, tmp_path)
+    assert re.findall(r'<section class="currency" aria-label="(\S+)">', page) == ["USD", "EUR"]
+    # clicks stand beside one currency
     assert page.count("<h2>Clicks per day</h2>") == 1
 
 
 def test_what_cannot_be_drawn_is_explained(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
+    warehouse: Warehouse, database_url: str, tmp_path: Path
 ) -> None:
-    missing = draw(warehouse, tmp_path / "page.html", schema="nowhere")
-    assert (missing.exit_code, missing.output.splitlines()[0]) == (
-        1,
-        'Error: The tables cannot be read: relation "nowhere.actions" does not exist',
+    output = tmp_path / "page.html"
+    unbuilt = draw(database_url, output)
+    assert unbuilt.exit_code == 1
+    assert unbuilt.output.startswith("Error: The dbt models are not built yet: `dbt build`")
+    missing = draw(
+        f"postgresql://{database.ROLE}@{database.HOST}:{warehouse.port}/{database.DATABASE}",
+        output,
+        "--schema",
+        "nowhere",
     )
-    load(sandbox, warehouse, "actions")
-    warehouse.query("UPDATE actions SET _sdc_deleted_at = now() RETURNING 1")
-    warehouse.connection.commit()
-    gone = draw(warehouse, tmp_path / "page.html")
-    assert gone.output == f"Error: {warehouse.schema}.actions holds no actions yet.\n"
-    assert not (tmp_path / "page.html").exists()
+    assert missing.output.startswith("Error: The models cannot be read: ")
+    unreachable = draw("postgresql://nobody@127.0.0.1:9/none", output)
+    assert unreachable.output.startswith("Error: The database cannot be reached: ")
+    unknown = draw("nonsense://here", output)
+    assert unknown.output.startswith("Error: SQLAlchemy has no dialect nonsense here")
+    build(database_url)
+    empty = draw(database_url, output)
+    assert empty.output == "Error: main.impact_daily_performance holds no days yet.\n"
+    assert not output.exists()
 
 
 def test_without_options_it_reads_the_database_of_this_project() -> None:
@@ -209,13 +171,23 @@ def test_colours_can_be_told_apart_from_their_ground(scheme: int) -> None:
         assert (lighter + 0.05) / (darker + 0.05) >= least, (ground, colour)
 
 
-@pytest.mark.parametrize(
-    ("start", "words"), [("2026-04-01", "% on the 30 days before"), ("2026-05-20", "not loaded")]
-)
-def test_it_compares_with_whole_days_only(
-    sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path, start: str, words: str
+def test_days_are_compared_by_what_was_tracked_and_only_if_all_are_loaded(
+    database_url: str, tmp_path: Path
 ) -> None:
-    load(sandbox, warehouse, "actions", start=start)
-    draw(warehouse, tmp_path / "report.html")
-    card = (tmp_path / "report.html").read_text().partition("<dt>Conversions</dt>")[0]
-    assert words in card
+    # 30 days ago an action was tracked as well, and has been reversed since; a second connection
+    # has no such days
+    reversed_ = {"commission": Decimal(0), "commission_lost": Decimal("2.50")}
+    build(
+        database_url,
+        *(days_of("1", day=LAST - timedelta(days=back)) for back in (0, 1, 2)),
+        days_of("1", day=LAST - timedelta(days=32), **reversed_),
+        days_of("1", day=LAST - timedelta(days=59), commission_tracked=Decimal(0)),
+        days_of("2", connection_label="new", day=LAST - timedelta(days=3)),
+    )
+    card = page_of(database_url, tmp_path).partition("<dt>Conversions</dt>")[0]
+    assert "+100% tracked on the 30 days before" in card
+
+
+def test_without_the_days_before_there_is_no_comparison(database_url: str, tmp_path: Path) -> None:
+    build(database_url, days_of("1"), days_of("1", day=LAST - timedelta(days=40)))
+    assert "the 30 days before are not loaded" in page_of(database_url, tmp_path)

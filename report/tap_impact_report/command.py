@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psycopg
+import sqlalchemy as sa
 
-from tap_impact_report.figures import loaded_schemas, read
+from tap_impact_report.figures import PERFORMANCE, read, schemas_with_models
 from tap_impact_report.page import page
 
 # The database of this project, as `database:start` runs it.
@@ -27,40 +27,59 @@ HOST, PORT, ROLE, DATABASE = "127.0.0.1", 27632, "impact", "impact"
     help="The file to write.",
 )
 @click.option(
-    "--schema",
-    envvar="TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA",
+    "--url",
+    envvar=["TAP_IMPACT_REPORT_URL", "TARGET_POSTGRES_SQLALCHEMY_URL"],
     show_envvar=True,
-    help="Schema of the loaded tables, if more than one has any.",
+    help="SQLAlchemy's URL of the database, like duckdb:///impact.duckdb, in place of the rest.",
+)
+@click.option(
+    "--schema",
+    envvar=["TAP_IMPACT_REPORT_SCHEMA", "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"],
+    show_envvar=True,
+    help="Schema of the models, if more than one has any.",
 )
 @click.option("--host", envvar="TARGET_POSTGRES_HOST", default=HOST, show_envvar=True)
 @click.option("--port", envvar="TARGET_POSTGRES_PORT", default=PORT, show_envvar=True)
-@click.option("--user", envvar="TARGET_POSTGRES_USER", default=ROLE, show_envvar=True)
+@click.option("--user", "username", envvar="TARGET_POSTGRES_USER", default=ROLE, show_envvar=True)
 @click.option("--password", envvar="TARGET_POSTGRES_PASSWORD", show_envvar=True)
 @click.option("--database", envvar="TARGET_POSTGRES_DATABASE", default=DATABASE, show_envvar=True)
-def cli(output: Path, schema: str | None, database: str, **server: Any) -> None:
+def cli(output: Path, url: str | None, schema: str | None, **server: Any) -> None:
     """Draw the last 30 days as a page of HTML that needs nothing else.
 
-    Reads the tables that target-postgres loaded; by default those of the project's own database.
+    Reads the models of the dbt package `impact`, in any database that SQLAlchemy reaches; by
+    default those of the project's own PostgreSQL.
     """
+    address = sa.make_url(url) if url else sa.URL.create("postgresql", **server)
     try:
-        with psycopg.connect(dbname=database, connect_timeout=5, **server) as connection:
-            schema = schema or only(loaded_schemas(connection))
+        with connect(address) as connection:
+            schema = schema or only(schemas_with_models(connection))
             performances = read(connection, schema)
-    except psycopg.OperationalError as error:
-        raise click.ClickException(f"The database cannot be reached: {error}") from None
-    except psycopg.Error as error:
-        raise click.ClickException(f"The tables cannot be read: {error}") from None
+    except sa.exc.NoSuchModuleError:
+        raise click.ClickException(
+            f"SQLAlchemy has no dialect {address.drivername} here: install it beside this command."
+        ) from None
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise click.ClickException(f"The database cannot be reached: {error.orig}") from None
+    except sa.exc.DBAPIError as error:
+        raise click.ClickException(f"The models cannot be read: {error.orig}") from None
     if not performances:
-        raise click.ClickException(f"{schema}.actions holds no actions yet.")
+        raise click.ClickException(f"{schema}.{PERFORMANCE} holds no days yet.")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page(performances, datetime.now(UTC)), encoding="utf-8")
     for performance in performances:
         total = performance.total
         click.echo(
             f"{performance.days[0]} to {performance.last}: {total.commission:,.2f} "
-            f"{performance.currency} for {total.kept:,} conversions"
+            f"{performance.currency} for {total.conversions:,} conversions"
         )
     click.echo(f"Open {output}")
+
+
+def connect(address: sa.URL) -> sa.Connection:
+    """Open the database; psycopg, which this command brings, speaks to PostgreSQL."""
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    return sa.create_engine(address, poolclass=sa.NullPool).connect()
 
 
 # What Meltano calls the schema of the extractor tap-impact.
@@ -79,6 +98,9 @@ def only(schemas: list[str]) -> str:
         case _ if LOADED_BY_MELTANO in schemas:
             return LOADED_BY_MELTANO
         case []:
-            raise click.ClickException("No actions are loaded yet.")
+            raise click.ClickException(
+                "The dbt models are not built yet: `dbt build` makes them "
+                "(`meltano run dbt-postgres:build` in this project)."
+            )
         case _:
             raise click.ClickException(f"Choose one by --schema: {', '.join(schemas)}")

@@ -1,99 +1,76 @@
-"""What the loaded tables say of the last days, per currency, day and campaign."""
+"""What the dbt models say of the last days, per currency, day and campaign.
+
+What a figure means is decided in the models; here they are only added up.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from psycopg import sql
+import sqlalchemy as sa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    import psycopg
-
 DAYS = 30
-STATES = ("APPROVED", "PENDING", "REVERSED")
-
-SCHEMAS = """
-    SELECT table_schema FROM information_schema.columns
-    WHERE table_name = 'actions' AND column_name = 'event_day' ORDER BY 1
-"""
-
-# A row that the loader marked as gone is no row; the mark's column is the loader's choice.
-LOADED_DAYS = """
-    SELECT min(event_day), max(event_day) FROM {actions} AS a
-    WHERE to_jsonb(a) ->> '_sdc_deleted_at' IS NULL
-"""
-
-# What a reversal took is the payout by the contract's terms; impact.com shows 0 for the action.
-ACTIONS = """
-    SELECT
-        coalesce(currency, ''), event_day, coalesce(campaign_name, campaign_id, ''), campaign_id,
-        state, count(*), coalesce(
-            sum(CASE state WHEN 'REVERSED' THEN intended_payout - payout ELSE payout END), 0
-        )
-    FROM {actions} AS a
-    WHERE event_day > %(before)s AND event_day <= %(last)s
-        AND to_jsonb(a) ->> '_sdc_deleted_at' IS NULL
-    GROUP BY 1, 2, 3, 4, 5
-"""
-
-# A click has no currency: it is the connection's own, or else that of most of its actions.
-CLICKS = """
-    SELECT
-        coalesce(c.connection_currency, (
-            SELECT currency FROM {actions} AS a
-            WHERE a.connection_label IS NOT DISTINCT FROM c.connection_label
-            GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
-        ), ''), click_day, campaign_id, clicks, unique_clicks
-    FROM (
-        SELECT
-            connection_label, connection_currency, click_day, campaign_id,
-            sum(clicks) AS clicks, sum(unique_clicks) AS unique_clicks
-        FROM {clicks}
-        WHERE click_day > %(before)s AND click_day <= %(last)s
-        GROUP BY 1, 2, 3, 4
-    ) AS c
-"""
+PERFORMANCE = "impact_daily_performance"
+CLICK_DAYS = "impact_click_days"
+DIMENSIONS = ("connection_label", "campaign_id", "campaign_name", "currency")
 
 
 @dataclass
 class Figures:
-    """Clicks, and actions and money by state. `clicks` is None if none of the days has them."""
+    """Columns of `impact_daily_performance`, added up."""
 
     clicks: int | None = None
+    """None if they are known of no day."""
     unique_clicks: int = 0
-    actions: Counter[str] = field(default_factory=Counter)
-    money: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    conversions: int = 0
+    conversions_pending: int = 0
+    conversions_approved: int = 0
+    conversions_reversed: int = 0
+    commission: Decimal = Decimal()
+    commission_pending: Decimal = Decimal()
+    commission_approved: Decimal = Decimal()
+    commission_lost: Decimal = Decimal()
+    commission_tracked: Decimal = Decimal()
+    measured_conversions: int = 0
+    measured_commission: Decimal = Decimal()
 
-    @property
-    def conversions(self) -> int:
-        """Actions in every state."""
-        return self.actions.total()
-
-    @property
-    def kept(self) -> int:
-        """Actions that were not reversed."""
-        return self.conversions - self.actions["REVERSED"]
-
-    @property
-    def commission(self) -> Decimal:
-        """What the actions pay that were not reversed."""
-        return sum((self.money[state] for state in self.money if state != "REVERSED"), Decimal())
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Figures:
+        """Those of a row of the model."""
+        found = cls(None if row["clicks"] is None else int(row["clicks"]))
+        for each in SUMMED:
+            number = row[each.name] or 0
+            exact = Decimal(str(number)) if isinstance(each.default, Decimal) else int(number)
+            setattr(found, each.name, exact)
+        return found
 
     def add(self, other: Figures) -> None:
-        """Take in those of other days or campaigns."""
+        """Take in those of other days, campaigns or connections."""
         if other.clicks is not None:
             self.clicks = (self.clicks or 0) + other.clicks
-        self.unique_clicks += other.unique_clicks
-        self.actions += other.actions
-        for state, money in other.money.items():
-            self.money[state] += money
+        for each in SUMMED:
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    @property
+    def epc(self) -> Decimal | None:
+        """Earnings per click, of the days whose clicks are known."""
+        return self.measured_commission / self.clicks if self.clicks else None
+
+    @property
+    def conversion_rate(self) -> Decimal | None:
+        """Conversions per click, of the days whose clicks are known."""
+        return Decimal(self.measured_conversions) / self.clicks if self.clicks else None
+
+
+SUMMED = [each for each in fields(Figures) if each.name != "clicks"]
 
 
 @dataclass
@@ -101,12 +78,14 @@ class Performance:
     """One currency's last days."""
 
     currency: str
-    first: date
-    """The oldest day that is loaded."""
     last: date
     by_day: defaultdict[date, Figures] = field(default_factory=lambda: defaultdict(Figures))
     by_campaign: defaultdict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
     names: dict[str, str] = field(default_factory=dict)
+    tracked: Decimal = Decimal()
+    """`commission_tracked` of whole days, of connections that `tracked_before` has all days of."""
+    tracked_before: Decimal = Decimal()
+    """The same of as many days, 30 days earlier."""
 
     @property
     def days(self) -> list[date]:
@@ -118,24 +97,6 @@ class Performance:
         """All the days that are shown."""
         return added(self.by_day[day] for day in self.days)
 
-    @property
-    def before(self) -> Figures:
-        """As many days before them; nothing if not all of them are loaded."""
-        if self.first > self.days[0] - timedelta(days=DAYS):
-            return Figures()
-        return added(self.by_day[day - timedelta(days=DAYS)] for day in self.days)
-
-    @property
-    def with_clicks(self) -> Figures:
-        """The days whose clicks are loaded: what clicks can be set against."""
-        return added(self.by_day[day] for day in self.days if self.by_day[day].clicks is not None)
-
-    def add(self, day: date, campaign: str, figures: Figures) -> None:
-        """Take in a campaign's figures of a day."""
-        self.by_day[day].add(figures)
-        if day > self.last - timedelta(days=DAYS):
-            self.by_campaign[campaign].add(figures)
-
 
 def added(parts: Iterable[Figures]) -> Figures:
     """Figures that are the sum of others."""
@@ -145,41 +106,53 @@ def added(parts: Iterable[Figures]) -> Figures:
     return total
 
 
-def loaded_schemas(connection: psycopg.Connection) -> list[str]:
-    """The schemas that hold the tap's actions."""
-    return [schema for (schema,) in connection.execute(SCHEMAS)]
+def schemas_with_models(connection: sa.Connection) -> list[str]:
+    """The schemas that dbt built the models in."""
+    inspector = sa.inspect(connection)
+    return [
+        schema
+        for schema in inspector.get_schema_names()
+        if inspector.has_table(PERFORMANCE, schema=schema)
+    ]
 
 
-def read(connection: psycopg.Connection, schema: str) -> list[Performance]:
-    """The last days of each currency, up to the newest action's; the most earned first."""
-    tables = {
-        "actions": sql.Identifier(schema, "actions"),
-        "clicks": sql.Identifier(schema, "daily_clicks"),
-    }
-    days = connection.execute(sql.SQL(LOADED_DAYS).format(**tables)).fetchone()
-    first, last = days or (None, None)
-    if first is None or last is None:
+def read(connection: sa.Connection, schema: str) -> list[Performance]:
+    """The last days of each currency, up to the newest one loaded; the most earned first."""
+    performance = model(PERFORMANCE, schema, *DIMENSIONS, *(each.name for each in fields(Figures)))
+    click_days = model(CLICK_DAYS, schema, "currency")
+    last = connection.scalar(sa.select(sa.func.max(performance.c.day)))
+    if last is None:
         return []
+    label, day = performance.c.connection_label, performance.c.day
+    firsts = connection.execute(sa.select(label, sa.func.min(day)).group_by(label))
+    begun = dict(firsts.tuples().all())
+    first = last - timedelta(days=DAYS - 1)
+    before = first - timedelta(days=DAYS)
     found: dict[str, Performance] = {}
-    span = {"last": last, "before": last - timedelta(days=2 * DAYS)}
-    actions = sql.SQL(ACTIONS).format(**tables)
-    for currency, day, name, campaign, state, count, money in connection.execute(actions, span):
-        performance = found.setdefault(currency, Performance(currency, first, last))
-        performance.names[campaign] = name
-        figures = Figures(actions=Counter({state: count}))
-        figures.money[state] = money
-        performance.add(day, campaign, figures)
-    for currency, day, campaign, clicks, unique_clicks in daily_clicks(connection, tables, span):
-        performance = found.setdefault(currency, Performance(currency, first, last))
-        performance.add(day, campaign, Figures(int(clicks), int(unique_clicks)))
-    return sorted(found.values(), key=lambda performance: -performance.total.commission)
+    for row in connection.execute(sa.select(performance).where(day >= before)).mappings():
+        currency, campaign = row["currency"] or "", row["campaign_id"]
+        each = found.setdefault(currency, Performance(currency, last))
+        figures = Figures.of(row)
+        if row["day"] >= first:
+            each.names[campaign] = row["campaign_name"] or campaign
+            each.by_day[row["day"]].add(figures)
+            each.by_campaign[campaign].add(figures)
+        # the last day may be going on, so that it has no equal
+        if begun[row["connection_label"]] <= before:
+            if first <= row["day"] < last:
+                each.tracked += figures.commission_tracked
+            elif row["day"] < last - timedelta(days=DAYS):
+                each.tracked_before += figures.commission_tracked
+    for known, currency in connection.execute(
+        sa.select(click_days).where(click_days.c.day >= first)
+    ):
+        if performance_of := found.get(currency or ""):
+            figures = performance_of.by_day[known]
+            figures.clicks = figures.clicks or 0
+    return sorted(found.values(), key=lambda each: -each.total.commission)
 
 
-def daily_clicks(
-    connection: psycopg.Connection, tables: dict[str, sql.Identifier], span: dict[str, date]
-) -> Iterable[tuple[str, date, str, int, int]]:
-    """Clicks per currency, day and campaign; none if they were never loaded."""
-    table = tables["clicks"].as_string(connection)
-    if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
-        return []
-    return connection.execute(sql.SQL(CLICKS).format(**tables), span).fetchall()
+def model(name: str, schema: str, *columns: str) -> sa.TableClause:
+    """A model of days, and these of its columns."""
+    day = sa.column("day", sa.Date)
+    return sa.table(name, day, *map(sa.column, columns), schema=schema)

@@ -87,14 +87,14 @@ def section(performance: Performance, number: int) -> str:
     total, currency = performance.total, escape(performance.currency)
     has_clicks = total.clicks is not None
     money = [
-        Series("approved", [figures.money["APPROVED"] for figures in daily]),
-        Series("pending", [figures.money["PENDING"] for figures in daily]),
-        Series("reversed", [figures.money["REVERSED"] for figures in daily], -1),
+        Series("approved", [figures.commission_approved for figures in daily]),
+        Series("pending", [figures.commission_pending for figures in daily]),
+        Series("reversed", [figures.commission_lost for figures in daily], -1),
     ]
     actions = [
-        Series("approved", [figures.actions["APPROVED"] for figures in daily]),
-        Series("pending", [figures.actions["PENDING"] for figures in daily]),
-        Series("reversed", [figures.actions["REVERSED"] for figures in daily], -1),
+        Series("approved", [figures.conversions_approved for figures in daily]),
+        Series("pending", [figures.conversions_pending for figures in daily]),
+        Series("reversed", [figures.conversions_reversed for figures in daily], -1),
     ]
     loaded = sum(figures.clicks is not None for figures in daily)
     partly = f"; clicks of {loaded} days" if 0 < loaded < len(days) else ""
@@ -106,16 +106,16 @@ def section(performance: Performance, number: int) -> str:
 
     commission = drawn(
         f"Commission per day, {currency}",
-        f"Approved {total.money['APPROVED']:,.2f}, pending {total.money['PENDING']:,.2f}; "
-        f"lost to reversals {total.money['REVERSED']:,.2f}, below the line. "
+        f"Approved {total.commission_approved:,.2f}, pending {total.commission_pending:,.2f}; "
+        f"lost to reversals {total.commission_lost:,.2f}, below the line. "
         "The table of days has every figure.",
         money,
         "tall",
     )
     conversions = drawn(
         "Conversions per day",
-        f"Approved {total.actions['APPROVED']:,}, pending {total.actions['PENDING']:,}; "
-        f"reversed {total.actions['REVERSED']:,}, below the line.",
+        f"Approved {total.conversions_approved:,}, pending {total.conversions_pending:,}; "
+        f"reversed {total.conversions_reversed:,}, below the line.",
         actions,
     )
     clicks = drawn(
@@ -135,9 +135,9 @@ def section(performance: Performance, number: int) -> str:
 <div class="card">
 <div class="heading"><h2>Commission per day, {currency}</h2>
 <ul class="legend">
-<li><i class="approved"></i>approved <b>{total.money["APPROVED"]:,.2f}</b></li>
-<li><i class="pending"></i>pending <b>{total.money["PENDING"]:,.2f}</b></li>
-<li><i class="reversed"></i>lost to reversals <b>{total.money["REVERSED"]:,.2f}</b></li>
+<li><i class="approved"></i>approved <b>{total.commission_approved:,.2f}</b></li>
+<li><i class="pending"></i>pending <b>{total.commission_pending:,.2f}</b></li>
+<li><i class="reversed"></i>lost to reversals <b>{total.commission_lost:,.2f}</b></li>
 </ul></div>
 {commission}
 </div>
@@ -145,9 +145,9 @@ def section(performance: Performance, number: int) -> str:
 <div class="card">
 <div class="heading"><h2>Conversions per day</h2>
 <ul class="legend">
-<li><i class="approved"></i>approved <b>{total.actions["APPROVED"]:,}</b></li>
-<li><i class="pending"></i>pending <b>{total.actions["PENDING"]:,}</b></li>
-<li><i class="reversed"></i>reversed <b>{total.actions["REVERSED"]:,}</b></li>
+<li><i class="approved"></i>approved <b>{total.conversions_approved:,}</b></li>
+<li><i class="pending"></i>pending <b>{total.conversions_pending:,}</b></li>
+<li><i class="reversed"></i>reversed <b>{total.conversions_reversed:,}</b></li>
 </ul></div>
 {conversions}
 </div>
@@ -164,17 +164,16 @@ def section(performance: Performance, number: int) -> str:
 
 def headline(performance: Performance) -> str:
     """The four figures that a person looks for first."""
-    total, matched = performance.total, performance.with_clicks
+    total = performance.total
     loaded = sum(performance.by_day[each].clicks is not None for each in performance.days)
-    reversed_ = total.actions["REVERSED"]
     money = f'<span class="unit">{escape(performance.currency)}</span>'
     cards = [
         (
             "Commission",
             f"{headed(total.commission)} {money}",
-            change(total.commission, performance.before.commission),
+            change(performance.tracked, performance.tracked_before),
         ),
-        ("Conversions", f"{total.kept:,}", f"and {reversed_:,} reversed"),
+        ("Conversions", f"{total.conversions:,}", f"and {total.conversions_reversed:,} reversed"),
     ]
     if total.clicks is None:
         cards += [("Clicks", "&ndash;", "not loaded"), ("Earnings per click", "&ndash;", "")]
@@ -188,8 +187,8 @@ def headline(performance: Performance) -> str:
         cards.append(
             (
                 "Earnings per click",
-                f"{per(matched.commission, matched.clicks):,.3f} {money}",
-                f"{100 * per(matched.kept, matched.clicks):.1f}% of clicks convert",
+                "&ndash;" if total.epc is None else f"{total.epc:,.3f} {money}",
+                f"{100 * (total.conversion_rate or 0):.1f}% of clicks convert",
             )
         )
     return "\n".join(
@@ -205,16 +204,11 @@ def headed(amount: Decimal) -> str:
 
 
 def change(now: Decimal, before: Decimal) -> str:
-    """How a sum compares with the days before."""
+    """How what was tracked compares with the days before, which had more time to be reversed."""
     if before <= 0:
         return "the 30 days before are not loaded"
     percent = 100 * (now - before) / before
-    return f"{percent:+.0f}% on the 30 days before".replace("-", "&minus;")
-
-
-def per(amount: Number, clicks: int | None) -> Decimal:
-    """An amount per click; 0 without clicks."""
-    return Decimal(amount) / clicks if clicks else Decimal()
+    return f"{percent:+.0f}% tracked on the 30 days before".replace("-", "&minus;")
 
 
 def chart(name: str, drawing: Chart) -> str:
@@ -329,8 +323,8 @@ def campaigns(performance: Performance) -> str:
 
 def bar(figures: Figures, longest: Decimal) -> str:
     """Approved and pending commission of one campaign, as a part of the highest one's."""
-    approved = max(100 * figures.money["APPROVED"] / longest, Decimal())
-    pending = max(100 * figures.money["PENDING"] / longest, Decimal())
+    approved = max(100 * figures.commission_approved / longest, Decimal())
+    pending = max(100 * figures.commission_pending / longest, Decimal())
     return (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="gap" width="100" height="12"/>'
@@ -341,9 +335,9 @@ def bar(figures: Figures, longest: Decimal) -> str:
 
 def facts(figures: Figures) -> str:
     """One campaign in words."""
-    parts = [f"{figures.kept:,} conversion{'' if figures.kept == 1 else 's'}"]
-    if figures.actions["REVERSED"]:
-        parts.append(f"{figures.actions['REVERSED']:,} reversed")
+    parts = [f"{figures.conversions:,} conversion{'' if figures.conversions == 1 else 's'}"]
+    if figures.conversions_reversed:
+        parts.append(f"{figures.conversions_reversed:,} reversed")
     if figures.clicks is not None:
         parts.append(f"{figures.clicks:,} clicks")
     return " &middot; ".join(parts)
@@ -372,12 +366,12 @@ def cells(figures: Figures) -> str:
     """The columns of the table."""
     texts = (
         "&ndash;" if figures.clicks is None else f"{figures.clicks:,}",
-        f"{figures.kept:,}",
-        f"{figures.actions['REVERSED']:,}",
-        f"{figures.money['APPROVED']:,.2f}",
-        f"{figures.money['PENDING']:,.2f}",
+        f"{figures.conversions:,}",
+        f"{figures.conversions_reversed:,}",
+        f"{figures.commission_approved:,.2f}",
+        f"{figures.commission_pending:,.2f}",
         f"{figures.commission:,.2f}",
-        f"{figures.money['REVERSED']:,.2f}",
+        f"{figures.commission_lost:,.2f}",
     )
     return "".join(f"<td>{text}</td>" for text in texts)
 
@@ -386,7 +380,7 @@ def tooltip(each: date, figures: Figures, currency: str) -> str:
     """What is said of a day when it is pointed at."""
     clicks = "" if figures.clicks is None else f", {figures.clicks:,} clicks"
     earned = f"{figures.commission:,.2f} {currency}"
-    return f"{day(each)}: {earned} for {figures.kept:,} conversions{clicks}"
+    return f"{day(each)}: {earned} for {figures.conversions:,} conversions{clicks}"
 
 
 def day(each: date) -> str:

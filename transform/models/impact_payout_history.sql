@@ -7,15 +7,15 @@ with payouts as (
 
 updates as (
     {{ loaded('action_updates', {
-        'id': 'varchar(255)',
-        'action_id': 'varchar(255)',
-        'update_date': 'timestamp',
-        'state': 'varchar(255)',
-        'reporting_state': 'varchar(255)',
-        'sku': 'varchar(255)',
-        'delta_payout': 'numeric',
-        'delta_amount': 'numeric',
-        'currency': 'varchar(255)',
+        'id': 'text',
+        'action_id': 'text',
+        'update_date': 'instant',
+        'state': 'text',
+        'reporting_state': 'text',
+        'sku': 'text',
+        'delta_payout': 'money',
+        'delta_amount': 'money',
+        'currency': 'text',
     }) }}
 )
 
@@ -31,15 +31,14 @@ select
     updates.delta_payout,
     updates.delta_amount,
     updates.currency,
-    sum(coalesce(updates.delta_payout, 0)) over (
-        partition by updates.action_id
-        order by updates.update_date, updates.id
-        rows between unbounded preceding and current row
-    ) as payout_after,
-    sum(coalesce(updates.delta_amount, 0)) over (
-        partition by updates.action_id
-        order by updates.update_date, updates.id
-        rows between unbounded preceding and current row
-    ) as amount_after
+    {%- for figure in ['payout', 'amount'] %}
+    cast(
+        sum(coalesce(updates.delta_{{ figure }}, 0)) over (
+            partition by updates.action_id
+            order by updates.update_date, updates.id
+            rows between unbounded preceding and current row
+        ) as {{ type_of('money') }}
+    ) as {{ figure }}_after{{ ',' if not loop.last }}
+    {%- endfor %}
 from updates
 inner join payouts on updates.action_id = payouts.action_id

@@ -1,31 +1,36 @@
-{%- set as_of = var('impact_as_of', run_started_at.strftime('%Y-%m-%d %H:%M:%S')) -%}
-
 with actions as (
     {{ loaded('actions', {
-        'id': 'varchar(255)',
-        'connection_label': 'varchar(255)',
-        'campaign_id': 'varchar(255)',
-        'campaign_name': 'varchar(255)',
-        'order_id': 'varchar(255)',
-        'event_day': 'date',
-        'event_date': 'timestamp',
-        'creation_date': 'timestamp',
-        'locking_date': 'timestamp',
-        'cleared_date': 'timestamp',
-        'state': 'varchar(255)',
-        'payout': 'numeric',
-        'intended_payout': 'numeric',
-        'amount': 'numeric',
-        'currency': 'varchar(255)',
+        'id': 'text',
+        'connection_label': 'text',
+        'campaign_id': 'text',
+        'campaign_name': 'text',
+        'order_id': ['text', 'order_id', 'oid'],
+        'event_day': 'day',
+        'event_date': 'instant',
+        'creation_date': 'instant',
+        'locking_date': 'instant',
+        'cleared_date': 'instant',
+        'state': 'text',
+        'payout': 'money',
+        'intended_payout': 'money',
+        'amount': 'money',
+        'currency': 'text',
+        'ad_id': 'text',
+        'shared_id': 'text',
+        'sub_id1': 'text',
+        'sub_id2': 'text',
+        'sub_id3': 'text',
+        'referring_domain': 'text',
+        'additional_fields': 'json',
     }) }}
 ),
 
 updates as (
     {{ loaded('action_updates', {
-        'action_id': 'varchar(255)',
-        'update_date': 'timestamp',
-        'state': 'varchar(255)',
-        'delta_payout': 'numeric',
+        'action_id': 'text',
+        'update_date': 'instant',
+        'state': 'text',
+        'delta_payout': 'money',
     }) }}
 ),
 
@@ -73,18 +78,25 @@ select
     -- an approval stays; a reversal may be taken back until the action locks
     coalesce(
         actions.state = 'APPROVED'
-        or actions.state = 'REVERSED' and actions.locking_date <= cast('{{ as_of }}' as timestamp),
+        or actions.state = 'REVERSED' and actions.locking_date <= {{ now() }},
         false
     ) as is_final,
     actions.payout,
     actions.intended_payout,
     actions.amount,
     actions.currency,
+    actions.ad_id,
+    actions.shared_id,
+    actions.sub_id1,
+    actions.sub_id2,
+    actions.sub_id3,
+    actions.referring_domain,
     histories.first_update_at,
     histories.last_update_at,
-    coalesce(histories.changes, 0) as changes,
+    cast(coalesce(histories.changes, 0) as bigint) as changes,
     histories.last_reversed_at,
     actions.state <> 'REVERSED' and histories.last_reversed_at is not null as was_restored,
-    histories.payout_by_updates
+    cast(histories.payout_by_updates as {{ type_of('money') }}) as payout_by_updates,
+    actions.additional_fields
 from actions
 left join histories on actions.id = histories.action_id

@@ -4,5 +4,5 @@
 select *
 from {{ ref('impact_daily_performance') }}
 where
-    conversions <> conversions_pending + conversions_approved + conversions_reversed
-    or commission <> commission_pending + commission_approved + commission_reversed
+    conversions <> conversions_pending + conversions_approved
+    or commission <> commission_pending + commission_approved

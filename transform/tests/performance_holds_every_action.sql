@@ -1,17 +1,32 @@
 -- Per day, campaign and state, and in all, the model's figures are those of the actions themselves.
-{%- set columns = {'PENDING': '_pending', 'APPROVED': '_approved', 'REVERSED': '_reversed', 'all': ''} %}
+{%- set columns = {
+    'pending': '_pending', 'locked or cleared': '_approved', 'reversed': '_reversed', 'conversions': '',
+} %}
 
-with expected as (
+with counted as (
+    select
+        day,
+        coalesce(campaign_id, '') as campaign_id,
+        currency,
+        case
+            when payout_status in ('locked', 'cleared') then 'locked or cleared'
+            else payout_status
+        end as status,
+        coalesce(payout, 0) as payout
+    from {{ ref('impact_payouts') }}
+),
+
+expected as (
     select
         day,
         campaign_id,
         currency,
-        state,
+        status,
         count(*) as conversions,
-        sum(coalesce(payout, 0)) as commission
-    from {{ ref('impact_payouts') }}
-    where state in ('PENDING', 'APPROVED', 'REVERSED')
-    group by day, campaign_id, currency, state
+        sum(payout) as commission
+    from counted
+    where status is not null
+    group by day, campaign_id, currency, status
 
     union all
 
@@ -19,20 +34,21 @@ with expected as (
         day,
         campaign_id,
         currency,
-        'all',
+        'conversions',
         count(*),
-        sum(coalesce(payout, 0))
-    from {{ ref('impact_payouts') }}
+        sum(payout)
+    from counted
+    where coalesce(status, '') <> 'reversed'
     group by day, campaign_id, currency
 ),
 
 modelled as (
-    {%- for state, suffix in columns.items() %}
+    {%- for status, suffix in columns.items() %}
     select
         day,
         campaign_id,
         currency,
-        '{{ state }}' as state,
+        '{{ status }}' as status,
         sum(conversions{{ suffix }}) as conversions,
         sum(commission{{ suffix }}) as commission
     from {{ ref('impact_daily_performance') }}
@@ -42,6 +58,6 @@ modelled as (
     {%- endfor %}
 )
 
-(select * from expected except select * from modelled)
+(select * from expected except {{ 'distinct' if target.type == 'bigquery' }} select * from modelled)
 union all
-(select * from modelled except select * from expected)
+(select * from modelled except {{ 'distinct' if target.type == 'bigquery' }} select * from expected)

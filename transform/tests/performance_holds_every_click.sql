@@ -1,32 +1,24 @@
 -- No click is lost or doubled on its way to a campaign and a currency.
-with loaded_clicks as (
-    {{ loaded('daily_clicks', {'click_day': 'date', 'clicks': 'bigint', 'unique_clicks': 'bigint'}) }}
-),
-
-expected as (
-    select
-        click_day as day,
-        sum(clicks) as clicks,
-        sum(unique_clicks) as unique_clicks
-    from loaded_clicks
-    group by click_day
-),
-
-modelled as (
+with modelled as (
     select
         day,
+        connection_label,
         sum(clicks) as clicks,
         sum(unique_clicks) as unique_clicks
     from {{ ref('impact_daily_performance') }}
-    group by day
+    group by day, connection_label
 )
 
 select
-    expected.day,
-    expected.clicks,
+    click_days.day,
+    click_days.connection_label,
+    click_days.clicks,
     modelled.clicks as modelled_clicks
-from expected
-left join modelled on expected.day = modelled.day
+from {{ ref('impact_click_days') }} as click_days
+left join modelled
+    on
+        click_days.day = modelled.day
+        and coalesce(click_days.connection_label, '') = coalesce(modelled.connection_label, '')
 where
-    expected.clicks <> coalesce(modelled.clicks, 0)
-    or expected.unique_clicks <> coalesce(modelled.unique_clicks, 0)
+    click_days.clicks <> coalesce(modelled.clicks, 0)
+    or click_days.unique_clicks <> coalesce(modelled.unique_clicks, 0)
