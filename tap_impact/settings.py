@@ -44,8 +44,8 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Label",
         description=(
-            "Name of this connection, kept in the column connection_label of every row, so that "
-            "many connections can share one table."
+            "Name of this connection. It is written to the column connection_label of every row, "
+            "so that several connections can share one table."
         ),
     ),
     th.Property(
@@ -53,8 +53,8 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Currency",
         description=(
-            "ISO 4217 code of the account's currency, kept in the column connection_currency of "
-            "every row."
+            "ISO 4217 code of the account's currency. It is written to the column "
+            "connection_currency of every row."
         ),
     ),
     th.Property(
@@ -62,8 +62,8 @@ SETTINGS = th.PropertiesList(
         th.DateTimeType,
         title="Start date",
         description=(
-            "How far back history is loaded. Default: as far as the API goes, three years less a "
-            "day. Moved to an earlier date later, only what is missing is loaded."
+            "The earliest date to load. Default: the oldest that the API allows, three years less "
+            "a day. If it is moved back later, only the missing part is loaded."
         ),
     ),
     th.Property(
@@ -71,8 +71,7 @@ SETTINGS = th.PropertiesList(
         th.DateTimeType,
         title="End date",
         description=(
-            "Stands for now wherever a run asks what time it is, so that a past moment can be "
-            "played again. Default: the start of the run."
+            "Overrides the current time, e.g. to replay a past run. Default: the start of the run."
         ),
     ),
     th.Property(
@@ -80,8 +79,8 @@ SETTINGS = th.PropertiesList(
         th.ArrayType(th.StringType(min_length=1)),
         title="Campaign ids",
         description=(
-            "Load actions of these campaigns (programs) only. Each costs requests of its own. "
-            "Default: all campaigns in one request."
+            "Load only the actions of these campaigns (programs). Each one costs separate "
+            "requests. Default: all campaigns in one request."
         ),
     ),
     th.Property(
@@ -90,8 +89,8 @@ SETTINGS = th.PropertiesList(
         default=40,
         title="Settlement lookback (days)",
         description=(
-            "For how many days after its locking date an action is read again, to see it cleared. "
-            "No filter of the API finds clearing itself."
+            "How many days after its locking date an action is read again, to detect that it was "
+            "cleared. The API has no filter for clearing."
         ),
     ),
     th.Property(
@@ -99,8 +98,8 @@ SETTINGS = th.PropertiesList(
         th.DateTimeType,
         title="Start date of clicks",
         description=(
-            "The earliest day whose clicks are loaded. Default: 30 days before the first run. Ten "
-            "days are loaded a day at the most."
+            "The earliest day whose clicks are loaded. Default: 30 days before the first run. At "
+            "most ten days are loaded per day."
         ),
     ),
     th.Property(
@@ -109,18 +108,18 @@ SETTINGS = th.PropertiesList(
         default=10,
         title="Click exports per day",
         description=(
-            "How many exports of clicks are asked for in a day (UTC). impact.com grants ten; fewer "
-            "leave some to other tools."
+            "Maximum number of click exports to request per UTC day. impact.com allows ten; set "
+            "fewer if other tools use the same account."
         ),
     ),
     th.Property(
         "export_wait_seconds",
         th.IntegerType(minimum=0),
         default=900,
-        title="Longest wait for a click export (seconds)",
+        title="Click export wait (seconds)",
         description=(
-            "For how long a run waits while no export of clicks arrives, before it leaves them to "
-            "the next run."
+            "How long a run waits without any export being completed. Exports that are still "
+            "running are resumed by the next run."
         ),
     ),
     th.Property(
@@ -128,8 +127,9 @@ SETTINGS = th.PropertiesList(
         th.StringType(min_length=1),
         title="Time zone",
         description=(
-            "IANA name of the account's time zone. It lets the clicks of a day be loaded two hours "
-            "after the day ends there. Default: after it ends everywhere, at 14:00 UTC."
+            "IANA name of the account's time zone. With it, the clicks of a day are loaded two "
+            "hours after the day ends there. Default: after it has ended everywhere, at 14:00 "
+            "UTC."
         ),
     ),
     th.Property(
@@ -138,8 +138,9 @@ SETTINGS = th.PropertiesList(
         default=450,
         title="Action items per run",
         description=(
-            "For how many actions a run asks for their items, at one request each. The default "
-            "leaves room for the other streams in an hour's limit of 500."
+            "Maximum number of actions per run whose items are requested, at one request each. "
+            "The default leaves room for the other streams within the limit of 500 requests per "
+            "hour."
         ),
     ),
     th.Property(
@@ -155,18 +156,18 @@ SETTINGS = th.PropertiesList(
         default=False,
         title="Decimals as text",
         description=(
-            "Whether money and other decimals are written as text of the format "
-            "x-singer.decimal, for loaders that make a floating-point column of a plain number."
+            "Whether money and other decimals are written as text of the format x-singer.decimal, "
+            "for loaders that make a floating-point column of a plain number."
         ),
     ),
     th.Property(
         "rate_limit_wait_seconds",
         th.IntegerType(minimum=0),
         default=3600,
-        title="Longest wait for a rate limit (seconds)",
+        title="Rate limit wait (seconds)",
         description=(
-            "The longest that a run waits when a limit of the API ran out, before it ends with its "
-            "state safe."
+            "Maximum time to wait for a rate limit to reset. If it takes longer, the run ends and "
+            "its state is safe."
         ),
     ),
     th.Property(
@@ -174,27 +175,27 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=1),
         default=300,
         title="Request timeout (seconds)",
-        description="How long to wait for impact.com to go on with an answer before trying again.",
+        description="How long to wait for data from impact.com before the request is retried.",
     ),
     th.Property(
         "api_url",
         th.StringType,
         default="https://api.impact.com",
         title="API URL",
-        description="Base of the API. It is https, unless it is this very machine.",
+        description="Base URL of the API: https, or http on a loopback address.",
     ),
     th.Property(
         "api_version",
         th.IntegerType(minimum=1),
         default=16,
         title="API version",
-        description="Version of the API that every request is pinned to.",
+        description="API version that every request asks for.",
     ),
     th.Property(
         "user_agent",
         th.StringType(min_length=1),
         title="User agent",
-        description="How the tap names itself to impact.com. Default: its name and version.",
+        description="User-Agent header of every request. Default: the tap's name and version.",
     ),
 ).to_dict()
 

@@ -127,7 +127,7 @@ class TapImpact(ImpactTap):
         start = self.config.get("start_date")
         if start and parse_timestamp(start) < settings.reach:
             self.logger.warning(
-                "start_date %s is further back than impact.com answers; history begins at %s.",
+                "start_date %s is older than impact.com allows; history starts at %s.",
                 start,
                 iso(settings.reach),
             )
@@ -273,8 +273,8 @@ class TapImpact(ImpactTap):
             tap.load()
         except Interrupted as end:
             cls.logger.warning(
-                "Ended by %s. What the loader has confirmed is safe: the next run goes on from "
-                "there.",
+                "Stopped by %s. State is safe: the next run continues from the last state that the "
+                "loader confirmed.",
                 end.signal,
             )
             raise
@@ -355,6 +355,6 @@ def describe_unexpected(error: Exception) -> str:
         return f"{error.strerror}{where}. State is safe: run again."
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"{type(error).__name__} in {frame.filename}, line {frame.lineno}. This is a defect of the "
-        "tap; please report it with what TAP_IMPACT_LOGLEVEL=debug shows. State is safe."
+        f"{type(error).__name__} in {frame.filename}, line {frame.lineno}. This is a bug in "
+        "the tap; please report it with what TAP_IMPACT_LOGLEVEL=debug shows. State is safe."
     )

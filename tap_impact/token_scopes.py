@@ -64,7 +64,7 @@ def print_report(tap: ImpactTap) -> bool:
     """Print what the token may do; tell whether every stream that is selected can be loaded."""
     found = [*findings(tap)]
     config = tap.config
-    click.echo(f"The account SID and the token are right ({config['api_url']}).\n")
+    click.echo(f"The account SID and the token are valid ({config['api_url']}).\n")
     rows = [("STREAMS", "SCOPE", "NEEDED", "THE TOKEN")]
     rows += [(", ".join(f.streams), str(f.scope), f.needed, f.answer) for f in found]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

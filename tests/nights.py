@@ -72,17 +72,17 @@ NIGHTS = {
         switches={"scopes": SCOPES - {"Retrieve campaigns"}},
     ),
     "429, Retry-After": passing(
-        "impact.com answered 429 to …: a limit ran out. Going on in … s.", faults.limited()
+        "impact.com answered 429 to …: rate limit exceeded. Retrying in … s.", faults.limited()
     ),
     "429, RateLimit-Reset": passing(
-        "impact.com answered 429 to …: a limit ran out. Going on in … s.",
+        "impact.com answered 429 to …: rate limit exceeded. Retrying in … s.",
         faults.limited("RateLimit-Reset", 9),
     ),
     "429, no header": passing(
-        "impact.com answered 429 to …: a limit ran out. Going on in … s.", faults.limited(None)
+        "impact.com answered 429 to …: rate limit exceeded. Retrying in … s.", faults.limited(None)
     ),
     "429 for longer than allowed": Night(
-        "… It is renewed in … s, and rate_limit_wait_seconds allows to wait … s in all. State is "
+        "… It resets in … s, but rate_limit_wait_seconds allows a total wait of … s. State is "
         "safe: run again later.",
         [faults.limited(seconds=86_400).at("Actions", **FOREVER)],
         exit_code=1,
@@ -90,7 +90,7 @@ NIGHTS = {
         lost=("actions",),
     ),
     "429 without end": Night(
-        "… It is renewed in … s, and rate_limit_wait_seconds allows to wait … s in all. State is "
+        "… It resets in … s, but rate_limit_wait_seconds allows a total wait of … s. State is "
         "safe: run again later.",
         [faults.limited(None).at("Actions", **FOREVER)],
         exit_code=1,
@@ -104,14 +104,14 @@ NIGHTS = {
         )
         for status in (500, 502, 503, 504, 520)
     },
-    "reset": passing("… closed the connection, asked for …", faults.reset()),
-    "reset midway": passing("… Trying again in … s (try … of 7).", faults.reset_midway()),
-    "truncated": passing("impact.com cut its answer off, asked for …", faults.truncated()),
+    "reset": passing("… closed the connection (request: …)", faults.reset()),
+    "reset midway": passing("… Retrying in … s (attempt … of 7).", faults.reset_midway()),
+    "truncated": passing("impact.com sent an incomplete answer (request: …)", faults.truncated()),
     "broken gzip": passing(
-        "impact.com sent an answer that cannot be unzipped, asked for …", faults.broken_gzip()
+        "impact.com sent an answer that cannot be decompressed (request: …)", faults.broken_gzip()
     ),
     "held": passing(
-        "impact.com did not answer within … s, asked for …",
+        "… did not answer within request_timeout_seconds (request: …)",
         faults.held(),
         config={"request_timeout_seconds": 1},
     ),
@@ -127,36 +127,37 @@ NIGHTS = {
         faults.Fault("strings", edits=lambda page: page | {"Actions": ["x"]}),
     ),
     "503 without end": Night(
-        "… That was try 7 of 7. State is safe: run again later.",
+        "… That was attempt 7 of 7. State is safe: run again later.",
         [faults.status(503).at("Actions", **FOREVER)],
         exit_code=1,
         tries=7,
         lost=("actions",),
     ),
     "reset without end": Night(
-        "… That was try 7 of 7. State is safe: run again later.",
+        "… That was attempt 7 of 7. State is safe: run again later.",
         [faults.reset().at("Actions", **FOREVER)],
         exit_code=1,
         tries=7,
         lost=("actions",),
     ),
     "an unreadable date": Night(
-        "…: … cannot be read in … row…, such as …. Without it they cannot be loaded",
+        "…: … cannot be read in …, such as …. These rows are skipped; the next run requests "
+        "them again.",
         [faults.field_of_row("EventDate", "soon", row=1).at("Actions")],
         exit_code=1,
     ),
     "an unreadable number": Night(
-        "…: … cannot be read in … row…, such as …. It is null, and as sent under …",
+        "…: … cannot be read in …, such as …. The column is null; the value as sent is in …",
         [faults.field_of_row("Payout", "12,5x").at("Actions")],
         exit_code=1,
     ),
     "rows vanish meanwhile": Night(
-        "…: impact.com announced … rows and gave …. Reading them once more.",
+        "…: impact.com announced … rows and sent …. Reading the list again.",
         [faults.shifted(3).at("Actions", after=1)],
         switches={"largest_page": 10},
     ),
     "a total that lies": Night(
-        "…: impact.com announced … rows and gave …, twice. State is safe: run again.",
+        "…: impact.com announced … rows and sent …, twice. State is safe: run again.",
         [faults.envelope("@total", "99").at("Actions", **FOREVER)],
         exit_code=1,
     ),
@@ -221,8 +222,7 @@ NIGHTS = {
         lost=STREAMS,
     ),
     "a limit comes near": Night(
-        "… of … requests an hour are left; they are spread over the … s until the limit is "
-        "renewed.",
+        "… of … requests per hour remain; they are spread over the … s until the limit resets.",
         switches={"hourly_detail": 3},
         config={"start_date": "2026-01-01"},
     ),

@@ -146,7 +146,7 @@ def test_a_start_beyond_the_apis_reach_is_one_warning(sandbox: SandboxFactory) -
         settings(impact, start_date="2019-01-01"), catalog=catalog("actions", "action_updates")
     )
     assert run.exit_code == 0
-    assert run.stderr.count("further back than impact.com answers") == 1
+    assert run.stderr.count("older than impact.com allows") == 1
     asked = {request.query.get("ActionDateStart", "9") for request in impact.requests}
     assert min(asked) == "2023-07-02T06:10:00Z"
 

@@ -161,7 +161,7 @@ def test_a_limit_is_not_run_into() -> None:
         assert {seen.status for seen in sandbox.requests} == {200}
         hours = Counter(seen.at.hour for seen in sandbox.requests)
     assert [*hours.values()] == [200, 200, 50]
-    said_so = [line for line in log if "10 of 200 requests an hour are left" in line]
+    said_so = [line for line in log if "10 of 200 requests per hour remain" in line]
     assert len(said_so) == 2
 
 
@@ -209,7 +209,7 @@ def test_a_limit_that_ran_out_leaves_the_state_of_the_last_whole_window() -> Non
     )
     run, sandbox = spend(night)
     assert run.exit_code == 1
-    assert said("… It is renewed in 3000 s, and rate_limit_wait_seconds allows …", run.stderr)
+    assert said("… It resets in 3000 s, but rate_limit_wait_seconds allows …", run.stderr)
     assert run.state["bookmarks"]["actions"]["history_since"] == "2026-04-03T06:10:00Z"
     assert sandbox.at == NOW
 
@@ -369,10 +369,13 @@ def test_a_file_that_cannot_be_used_is_one_message(
 
 README = Path(__file__).parents[1] / "README.md"
 HEADING = "## When something goes wrong"
-READER_ENDED = "The messages cannot be written: what reads them has ended, its own log says why."
+READER_ENDED = "The messages cannot be written: the target has exited; see its log."
 DISK_FULL = "The messages cannot be written: No space left on device. State is safe: run again."
-UNFORESEEN = "… in …, line …. This is a defect of the tap; please report it …"
-ENDED = "Ended by …. What the loader has confirmed is safe: the next run goes on from there."
+UNFORESEEN = "… in …, line …. This is a bug in the tap; please report it …"
+ENDED = (
+    "Stopped by …. State is safe: the next run continues from the last state that the loader "
+    "confirmed."
+)
 
 
 def explained() -> set[str]:

@@ -145,7 +145,7 @@ def test_a_limit_that_ran_out_is_said_at_once(sandbox: SandboxFactory) -> None:
     running = sandbox(world=world(), at=NOW, hourly_detail=0)
     run = inspect(settings(running), "access")
     assert run.exit_code == 1
-    assert "a limit ran out" in run.stderr
+    assert "rate limit exceeded" in run.stderr
 
 
 def test_bad_settings_are_one_message(sandbox: SandboxFactory) -> None:
@@ -222,9 +222,7 @@ def test_a_job_is_typed(sandbox: SandboxFactory) -> None:
 def test_what_is_not_there_is_said(sandbox: SandboxFactory, command: str, what: str) -> None:
     run = inspect(settings(sandbox(world=world(), at=NOW)), command, "x")
     assert run.exit_code == 1
-    assert run.stderr == (
-        f"Error: impact.com answered 404 to {what}: there is no such thing in this account.\n"
-    )
+    assert run.stderr == f"Error: impact.com answered 404 to {what}: not found in this account.\n"
 
 
 def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_under_a_limit_all_arrive_over_several_runs(serve: Callable[..., Sandbox
         table, repeated = merged(table, run, repeated)
         refused = sum(request.status == 429 for request in sandbox.requests)
         assert refused <= IN_FLIGHT
-        assert run.exit_code == 0 or "limit ran out" in run.stderr
+        assert run.exit_code == 0 or "rate limit exceeded" in run.stderr
         assert "Traceback" not in run.stderr
         sandbox.advance(3600)
         runs += 1

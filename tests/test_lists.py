@@ -87,7 +87,9 @@ def test_without_the_campaigns_scope_the_campaigns_that_rows_named_are_asked_for
     with Sandbox(WORLD, at=NOW, largest_page=11, scopes=scopes) as sandbox:
         run = load(sandbox, YESTERDAY)
     assert run.exit_code == 0
-    assert "so they are asked for by campaign, of which only those are known" in run.stderr
+    assert (
+        "so they are requested by campaign; only the campaigns that rows have named" in run.stderr
+    )
     assert any("CampaignId" in request.query for request in sandbox.requests)
 
 

@@ -93,7 +93,7 @@ def test_a_signal_at_any_request_and_going_on_gives_the_same_rows(
         ended = ending.run(sandbox, tmp_path)
         assert ended.exit_code == exit_code
         assert "Traceback" not in ended.stderr
-        assert signum == signal.SIGKILL or "confirmed is safe" in ended.stderr
+        assert signum == signal.SIGKILL or "State is safe: the next run continues" in ended.stderr
         state = load(tables, ended, whole=False)
         sandbox.spoil(())
         whole = run_inside(settings(sandbox), catalog=catalog(), state=state)

@@ -312,26 +312,27 @@ class ImpactClient:
                 waited += pause
                 if waited > self._rate_limit_wait_seconds:
                     raise RateLimited(
-                        f"{error} It is renewed in {pause:.0f} s, and rate_limit_wait_seconds "
-                        f"allows to wait {self._rate_limit_wait_seconds:.0f} s in all. "
+                        f"{error} It resets in {pause:.0f} s, but rate_limit_wait_seconds allows "
+                        f"a total wait of {self._rate_limit_wait_seconds:.0f} s. "
                         "State is safe: run again later.",
                         error.seconds,
                     ) from None
                 pause += 1
-                self.logger.warning("%s Going on in %.0f s.", error, pause)
+                self.logger.warning("%s Retrying in %.0f s.", error, pause)
             except (RetriableAPIError, requests.exceptions.RequestException) as error:
                 tries += 1
                 unanswered = isinstance(error, requests.exceptions.RequestException)
-                what = f"{explain(error)}, asked for {asked}." if unanswered else str(error)
+                what = f"{explain(error)} (request: {asked})." if unanswered else str(error)
                 if not is_retryable(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
                     raise (Unreachable if is_unreachable(error) else RetriableAPIError)(
-                        f"{what} That was try {tries} of {TRIES}. State is safe: run again later."
+                        f"{what} That was attempt {tries} of {TRIES}. State is safe: run "
+                        "again later."
                     ) from None
                 pause = backoff.full_jitter(next(pauses))
                 self.logger.warning(
-                    "%s Trying again in %.1f s (try %d of %d).", what, pause, tries + 1, TRIES
+                    "%s Retrying in %.1f s (attempt %d of %d).", what, pause, tries + 1, TRIES
                 )
             self.sleep(pause)
 
@@ -427,9 +428,11 @@ class ImpactClient:
             case HTTPStatus.FORBIDDEN:
                 return AccessDenied(f"{what}: the token may not use it.")
             case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
-                return NotFound(f"{what}: there is no such thing in this account.")
+                return NotFound(f"{what}: not found in this account.")
             case HTTPStatus.TOO_MANY_REQUESTS:
-                return RateLimited(f"{what}: a limit ran out.", seconds_to_wait(response.headers))
+                return RateLimited(
+                    f"{what}: rate limit exceeded.", seconds_to_wait(response.headers)
+                )
             case HTTPStatus.BAD_REQUEST if "page" in message.lower():
                 return TooManyPages(f"{what}: {message}")
             case HTTPStatus.BAD_REQUEST:

@@ -47,7 +47,7 @@ class ServerClock:
             self._warned = True
             self._logger.warning(
                 "This machine's clock says %s, and impact.com's says %s: this machine is %s %s. "
-                "The run goes by impact.com's.",
+                "The run uses impact.com's.",
                 iso(here.replace(microsecond=0)),
                 iso(there),
                 timedelta(seconds=round(abs(self._ahead).total_seconds())),

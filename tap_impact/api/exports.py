@@ -331,18 +331,18 @@ class Exports:
             if not self.left_today:
                 tomorrow = self._ledger.today + timedelta(days=1)
                 self.stop_reason = (
-                    f"the {self._max_per_day} exports of {self._ledger.today} (UTC) are used. It "
-                    f"goes on with the first run after {tomorrow}T00:00:00Z"
+                    f"the {self._max_per_day} exports of {self._ledger.today} (UTC) are used. The "
+                    f"first run after {tomorrow}T00:00:00Z continues"
                 )
                 return
             try:
                 export = self._ask(self._queries[key])
             except RateLimited as error:
                 self._count(-1)
-                self.stop_reason = "impact.com gives no more exports for now"
+                self.stop_reason = "impact.com grants no more exports for now"
                 if error.seconds is not None:
                     again = self._client.now() + timedelta(seconds=round(error.seconds))
-                    self.stop_reason += f". It goes on with the first run after {iso(again)}"
+                    self.stop_reason += f". The first run after {iso(again)} continues"
                 return
             except (AccessDenied, WrongCredentials):
                 self._count(-1)
@@ -351,8 +351,8 @@ class Exports:
                 self.fail(
                     key,
                     type(error)(
-                        f"{error} The request may have been counted, so it is not repeated; a "
-                        "later run asks again."
+                        f"{error} It may have been counted, so it is not retried; a later run "
+                        "requests it again."
                     ),
                 )
                 refused += 1
@@ -380,7 +380,7 @@ class Exports:
             with self._client.open("GET", query.path, query.query) as response:
                 answer = receive(response)
         except requests.exceptions.RequestException as error:
-            raise RetriableAPIError(f"{explain(error)}, asked for an export.") from None
+            raise RetriableAPIError(f"{explain(error)} (request: an export).") from None
         if isinstance(answer, File):
             if answer.size:
                 return Export(query.key, None, requested, requested, answer)
@@ -418,7 +418,7 @@ class Exports:
         """Wait for no export any longer."""
         for key in self._waiting:
             self._logger.warning(
-                "%s: not exported yet. The next run takes the same export over.",
+                "%s: the export is still running. The next run resumes it.",
                 self._queries[key].title,
             )
         self._waiting.clear()
@@ -473,8 +473,8 @@ class Exports:
         self._ledger.fail(key, self._client.now())
         self._save()
         self._logger.error(
-            "%s: the export %s. It is left open, and a later run replays it; if that does not "
-            "help, ask impact.com's support about job %s.",
+            "%s: the export %s. A later run replays it; if that does not help, ask impact.com's "
+            "support about job %s.",
             self._queries[key].title,
             why,
             job.id,
@@ -540,7 +540,7 @@ class Exports:
             except AccessDenied:
                 self._may_see_jobs = False
                 self._logger.info(
-                    "The token may not look at jobs; their downloads are tried until they work."
+                    "The token may not read jobs; downloads are retried until they succeed."
                 )
             else:
                 return found
@@ -564,7 +564,7 @@ class Exports:
         except requests.exceptions.RequestException as error:
             # A firewall may know impact.com alone, which can send the file itself (Download job).
             self._mode = {"Mode": "Stream"} if is_unreachable(error) else self._mode
-            raise RetriableAPIError(f"{explain(error)}, asked for a file.") from None
+            raise RetriableAPIError(f"{explain(error)} (request: a file).") from None
 
     def _replay(self, key: str, why: str) -> str | None:
         """Begin a job anew, once in a run ("Replay a job"); what hinders it, or None."""

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.ConnectTimeout, "could not be reached in time"),
     (requests.exceptions.Timeout, "did not answer within request_timeout_seconds"),
-    (requests.exceptions.ChunkedEncodingError, "cut its answer off"),
-    (requests.exceptions.ContentDecodingError, "sent an answer that cannot be unzipped"),
+    (requests.exceptions.ChunkedEncodingError, "sent an incomplete answer"),
+    (requests.exceptions.ContentDecodingError, "sent an answer that cannot be decompressed"),
     (requests.exceptions.ProxyError, "could not be reached through the proxy"),
 )
 CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "was not found: DNS does not know its name"),
     (ConnectionRefusedError, "refused the connection"),
-    (ConnectionResetError, "hung up"),
+    (ConnectionResetError, "closed the connection"),
     (TimeoutError, "did not answer within request_timeout_seconds"),
 )
 

@@ -115,8 +115,8 @@ class RateLimiter:
         if not budget.warned:
             budget.warned = True
             self._logger.warning(
-                "%d of %d requests an hour are left; they are spread over the %d s until the limit "
-                "is renewed.",
+                "%d of %d requests per hour remain; they are spread over the %d s until the limit "
+                "resets.",
                 budget.left,
                 budget.limit,
                 time_left,

@@ -28,7 +28,7 @@ def estimates(tap: ImpactTap) -> Iterator[str]:
         else:
             note = f"{estimate.note} It is not selected unless a catalog does."
         yield f"{line}. {note}".strip()
-    yield f"The next run in all: {number(next_run)}, {lasting(hours)} of the hourly limits."
+    yield f"Next run, total: {number(next_run)}, {lasting(hours)} of the hourly limits."
 
 
 def requests(count: int, an_hour: int) -> str:

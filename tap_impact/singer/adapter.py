@@ -186,9 +186,9 @@ class ImpactStream(singer_sdk.Stream):
                 each.rows,
                 "s"[: each.rows != 1],
                 each.first_row,
-                "Without it they cannot be loaded; the next run asks for them again."
+                "These rows are skipped; the next run requests them again."
                 if each.role in SKIPS_ROW
-                else f"It is null, and as sent under {ADDITIONAL_FIELDS}.",
+                else f"The column is null; the value as sent is in {ADDITIONAL_FIELDS}.",
             )
 
     def _name_new_fields(self) -> None:

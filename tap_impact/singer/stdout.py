@@ -33,7 +33,7 @@ POLL_SECONDS = 0.5
 
 REASONS = {
     errno.EBADF: "standard output is closed",
-    errno.EPIPE: "what reads them has ended, its own log says why",
+    errno.EPIPE: "the target has exited; see its log",
 }
 
 

@@ -206,7 +206,9 @@ class ActionItemsSource(Source):
         rows = [row for page in pages for row in page.rows]
         announced = max(page.total for page in pages)
         if len(rows) < announced:
-            raise ItemsMissing(f"impact.com announced {announced} at {path} and gave {len(rows)}.")
+            raise ItemsMissing(
+                f"impact.com announced {announced} items at {path} and sent {len(rows)}."
+            )
         if pages[0].is_blank:
             raise ItemsMissing(f"impact.com's answer to {path} holds neither items nor a total.")
         return rows
@@ -303,9 +305,9 @@ class Failures:
         named = ", ".join(action_ids[:MAX_NAMED])
         if others := action_ids[MAX_NAMED:]:
             named += f" and {len(others)} more"
-        reasons = [f" The last reason: {error}" for _, error in self.found.values()]
+        reasons = [f" Last error: {error}" for _, error in self.found.values()]
         return FatalAPIError(
-            f"{self.sync.name}: impact.com did not give the items of these actions: {named}."
+            f"{self.sync.name}: impact.com did not return the items of these actions: {named}."
             f"{''.join(reasons[-1:])} {outcome}"
         )
 
@@ -358,7 +360,7 @@ class IncrementalReader:
                 progress.mark_complete(purpose, window, listed, settings.now)
             self._save()
             sync.logger.info(
-                "%s: %s %s: %d actions, %d of them to ask for, %d asked, %d items.",
+                "%s: %s %s: %d actions, %d need a request, %d requested, %d items.",
                 sync.name,
                 purpose.value,
                 window,
@@ -369,7 +371,7 @@ class IncrementalReader:
             )
             if asked < len(to_request):
                 sync.logger.info(
-                    "%s: action_items_per_run is %d; the next run goes on from here.",
+                    "%s: action_items_per_run is %d; the next run continues from here.",
                     sync.name,
                     settings.action_items_per_run,
                 )
@@ -438,8 +440,8 @@ class IncrementalReader:
             raise
         except (FatalAPIError, RetriableAPIError) as error:
             self._sync.logger.warning(
-                "%s: %s So nothing tells whether items changed twice within two hours, and all "
-                "that changed since then are asked for again.",
+                "%s: %s Without the updates, every action that changed since the last run is "
+                "requested again.",
                 self._sync.name,
                 error,
             )
@@ -453,7 +455,7 @@ class IncrementalReader:
             if progress.count_failed_run(action.id, not_found=isinstance(error, NotFound)):
                 sync.logger.warning(
                     "%s: impact.com answered 404 to action %s in %d runs, so it went to another "
-                    "partner. It is asked for again when it is listed as changed.",
+                    "partner. It is requested again when it is listed as changed.",
                     sync.name,
                     action.id,
                     RUNS_UNTIL_GONE,
@@ -462,7 +464,7 @@ class IncrementalReader:
         if progress.open:
             raise failures.to_error(
                 [*progress.open],
-                "The next run asks for them first; what comes after them is not held up.",
+                "The next run requests them first; other actions are not affected.",
             )
 
     def _save(self) -> None:

@@ -204,7 +204,7 @@ class ClickExportSource(Source):
                 min(left),
                 max(left),
                 f": {exports.stop_reason}" if exports.stop_reason else "",
-                f". Cannot be had: {ledger.failing()}" if ledger.failures else "",
+                f". Failed so far: {ledger.failing()}" if ledger.failures else "",
             )
         if exports.last_error:
             raise exports.last_error

@@ -178,7 +178,7 @@ class DatedReader:
                 self._save_account_start(account_start)
                 coverage = coverage._replace(since=account_start)
                 sync.logger.warning(
-                    "%s: impact.com answers for no time before %s: history begins there. %s",
+                    "%s: impact.com has no data before %s, so history starts there. %s",
                     sync.name,
                     iso(account_start),
                     error,
@@ -199,7 +199,7 @@ class DatedReader:
         if is_new and not total:
             sync.logger.info(
                 "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
-                "campaign_ids leaves out what it earned; SID and token are of another account.",
+                "campaign_ids excludes what it earned; SID and token are of another account.",
                 sync.name,
                 iso(sync.settings.start),
                 iso(sync.settings.now),
@@ -257,7 +257,7 @@ class DatedReader:
             raise FatalAPIError(
                 f"{self.sync.name}: impact.com gives no more than {MAX_PAGES} pages of "
                 f"{MAX_PAGE_SIZE} rows, and these hold more: {'; '.join(map(str, too_large))}. "
-                "They stay open, and the next run asks again; all others are loaded."
+                "The next run requests them again; all other rows are loaded."
             )
 
     def _retry_unanswered(self) -> Iterator[Batch]:
@@ -305,8 +305,8 @@ class DatedReader:
                 listed |= campaigns_of(page.rows)
         except (FatalAPIError, RetriableAPIError) as error:
             sync.logger.warning(
-                "%s: many rows share one instant, so they are asked for by campaign, of which only "
-                "those are known that rows have named. %s",
+                "%s: too many rows share one timestamp, so they are requested by campaign; only "
+                "the campaigns that rows have named are known. %s",
                 sync.name,
                 error,
             )
@@ -403,7 +403,7 @@ def progress_of(sync: Sync, stream: SelectedStream) -> DatedProgress:
         # Written by a machine whose clock was ahead, nobody knows by how much, nor when.
         through = max(settings.clock - WIDEST, covered.since)
         sync.logger.warning(
-            "State: the bookmark of %s is in the future (%s). It is put back to %s.",
+            "State: the bookmark of %s is in the future (%s). It is reset to %s.",
             stream.name,
             iso(covered.through),
             iso(min(through, settings.clock)),

@@ -106,8 +106,8 @@ class ListSource(Source):
             if not is_short and (is_second or len(announced) == 1):
                 return
             if is_short:
-                came = f"impact.com announced {announced[-1]} rows and gave {len(seen)}"
-                again = "" if is_second else " Reading them once more."
+                came = f"impact.com announced {announced[-1]} rows and sent {len(seen)}"
+                again = "" if is_second else " Reading the list again."
                 sync.logger.warning("%s: %s.%s", sync.name, came, again)
         raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")
 

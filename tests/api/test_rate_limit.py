@@ -112,7 +112,7 @@ def test_that_requests_are_spread_is_said_once_an_hour(caplog: pytest.LogCapture
             talk.limiter.update("/Actions", headers(500, left, 600))
             talk.turns(1)
         assert len(caplog.messages) == hour
-        assert "3 of 500 requests an hour are left" in caplog.messages[-1]
+        assert "3 of 500 requests per hour remain" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize(
