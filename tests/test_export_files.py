@@ -16,7 +16,7 @@ from impact_sandbox.files import click_file
 from impact_sandbox.switches import CHOICES, Switches
 
 from tap_impact.api import export_files
-from tap_impact.api.export_files import rows
+from tap_impact.api.export_files import CLICK_FORM, rows
 from tap_impact.api.pages import decode
 from tap_impact.errors import UnreadableFile
 from tap_impact.streams.clicks import CLICK
@@ -40,7 +40,8 @@ documents = st.lists(
 
 
 def read(content: bytes | str) -> list[dict[str, Any]]:
-    return list(rows(io.BytesIO(content.encode() if isinstance(content, str) else content)))
+    file = io.BytesIO(content.encode() if isinstance(content, str) else content)
+    return list(rows(file, CLICK_FORM))
 
 
 SHAPES: dict[str, Callable[[list[Any]], str]] = {

@@ -19,7 +19,7 @@ from impact_sandbox.switches import SCOPES
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.client import ImpactClient
-from tap_impact.api.export_files import rows
+from tap_impact.api.export_files import CLICK_FORM, rows
 from tap_impact.api.exports import Export, ExportQuery, Exports, Failure, Job, Ledger
 from tap_impact.errors import AccessDenied, DownloadDenied
 from tap_impact.progress.click_days import complete_at
@@ -112,7 +112,7 @@ class Traveller:
 
     def check(self, export: Export) -> None:
         with export.file.content as content:
-            ids = [row["Id"] for row in rows(content)]
+            ids = [row["Id"] for row in rows(content, CLICK_FORM)]
             assert export.file.size == content.seek(0, 2)
         export.check_rows(len(ids))
         truth = self.sandbox.world.clicks(date.fromisoformat(export.key), self.sandbox.at)

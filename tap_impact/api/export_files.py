@@ -13,14 +13,14 @@ import io
 import logging
 import re
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.errors import UnreadableFile
 from tap_impact.records.fields import is_blank, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tap_impact.api.pages import Report
 
@@ -36,9 +36,25 @@ NESTED = ("PartnerRelated", "BrandRelated")
 # What the Click object calls otherwise than its export ("Export clicks").
 RENAMED = {"ProgramId": "CampaignId", "ProgramName": "CampaignName"}
 
-# By the first a row is known from an object that holds rows; by any of the others it is one.
-NOT_OF_AN_ENVELOPE = {"EventDate", *NESTED}
-OF_A_ROW = NOT_OF_AN_ENVELOPE | {"Id", *RENAMED, *RENAMED.values()}
+
+class RowForm(NamedTuple):
+    """How a row is known from the objects that stand around it."""
+
+    has: Callable[[str], bool]
+    """Whether a row may have a field of this name: an object with one of them is a row."""
+    is_telling: Callable[[str], bool] = lambda _: False
+    """Whether no object that holds rows has a field of this name, though it may have others."""
+    flat: Callable[[Row], Row] = lambda row: row
+    """A row as its fields are to be."""
+
+    def is_row(self, row: Row) -> bool:
+        """Whether an object is a row: it has one of a row's own fields."""
+        return any(map(self.has, row))
+
+    def is_header(self, names: Sequence[str]) -> bool:
+        """Whether the first line of a CSV file names a row's fields."""
+        return any(map(self.is_telling, names)) or self.is_row(dict.fromkeys(names))
+
 
 BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
 TEXT = rb'"(?:[^"\\]|\\.)*"'
@@ -63,8 +79,8 @@ def file_format(file: IO[bytes]) -> str:
     return "XML" if head == b"<" else "CSV"
 
 
-def rows(file: IO[bytes]) -> Iterator[Row]:
-    """Every row of a file, flat and under the names of the Click object. None if it is empty.
+def rows(file: IO[bytes], form: RowForm) -> Iterator[Row]:
+    """Every row of a file, in the form that is asked for. None if it is empty.
 
     Neither memory nor the time for a row grows with the file.
 
@@ -80,28 +96,23 @@ def rows(file: IO[bytes]) -> Iterator[Row]:
 
     match file_format(file):
         case "JSON":
-            found = json_rows(file, report)
+            found = json_rows(file, form, report)
         case "CSV":
-            found = csv_rows(file, report)
+            found = csv_rows(file, form, report)
         case _:
             raise UnreadableFile("it is XML or HTML")
     for row in found:
-        yield flat(row if is_row(row) else unwrapped(row))
+        yield form.flat(row if form.is_row(row) else unwrapped(row, form))
 
 
-def is_row(row: Row) -> bool:
-    """Whether an object is a row: it has one of a row's own fields."""
-    return not OF_A_ROW.isdisjoint(row)
-
-
-def unwrapped(row: Row) -> Row:
+def unwrapped(row: Row, form: RowForm) -> Row:
     """The row that an object holds, as a list in XML has its items.
 
     Raises:
         UnreadableFile: It holds none.
     """
     match [*row.values()]:
-        case [dict(inner)] if is_row(inner):
+        case [dict(inner)] if form.is_row(inner):
             return inner
         case _:
             raise UnreadableFile("a row of it has no field that is known")
@@ -123,15 +134,24 @@ def flat(row: Row) -> Row:
     return row
 
 
-def csv_rows(file: IO[bytes], report: Report) -> Iterator[Row]:
+# By the first a click is known from an object that holds clicks; by any of the others it is one.
+TELLING_OF_A_CLICK = frozenset({"EventDate", *NESTED})
+CLICK_FORM = RowForm(
+    (TELLING_OF_A_CLICK | {"Id", *RENAMED, *RENAMED.values()}).__contains__,
+    TELLING_OF_A_CLICK.__contains__,
+    flat,
+)
+
+
+def csv_rows(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
     """The rows of a CSV file with a header."""
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         reader = csv.reader(without_nul(text, report), strict=True)
         header = next(reader, [])
-        if header and "EventDate" not in header:
-            raise UnreadableFile("it is neither JSON nor a CSV file of clicks")
+        if header and not form.is_header(header):
+            raise UnreadableFile("it is neither JSON nor a CSV file whose columns are known")
         for values in filter(None, reader):
             if len(values) != len(header):
                 raise UnreadableFile(f"line {reader.line_num} is not as wide as its header")
@@ -150,24 +170,24 @@ def without_nul(lines: Iterable[str], report: Report) -> Iterator[str]:
         yield line.replace("\0", "\ufffd")
 
 
-def json_rows(file: IO[bytes], report: Report) -> Iterator[Row]:
+def json_rows(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
     """The rows of a JSON list, of the list inside an object, or of JSON lines."""
     file.seek(0)
     head = file.read(HEAD)
     bom = len(head) - len(head.removeprefix(codecs.BOM_UTF8))
     path: list[str] = []
     try:
-        start = list_start(head, bom, path)
+        start = list_start(head, bom, path, form)
         file.seek(bom)
         if start is not None:
             yield from json_list(file, file.read(start - bom), path, report)
-        elif len(head) == HEAD or not is_empty_answer(head[bom:]):
-            yield from json_lines(file, report)
+        elif len(head) == HEAD or not is_empty_answer(head[bom:], form):
+            yield from json_lines(file, form, report)
     except (NOT_JSON, KeyError, TypeError):
         raise UnreadableFile("it is no JSON, or it was cut short") from None
 
 
-def list_start(head: bytes, begin: int, path: list[str]) -> int | None:
+def list_start(head: bytes, begin: int, path: list[str], form: RowForm) -> int | None:
     """Where the list of rows begins, after its bracket; its keys from outside in go to `path`.
 
     Other lists may stand before it: empty ones, and such as hold no rows, like one of errors.
@@ -176,16 +196,16 @@ def list_start(head: bytes, begin: int, path: list[str]) -> int | None:
     """
     begin = skip_space(head, begin)
     if head[begin : begin + 1] == b"[":
-        return begin + 1 if holds_rows(head, begin + 1) else None
+        return begin + 1 if holds_rows(head, begin + 1, form) else None
     position = begin + 1
     while member := MEMBER.match(head, position):
         position = member.end()
         key = decode(member[1])
-        if key in NOT_OF_AN_ENVELOPE:
+        if form.is_telling(key):
             return None
         if head[position : position + 1] in {b"[", b"{"}:
             inner: list[str] = []
-            start = list_start(head, position, inner)
+            start = list_start(head, position, inner, form)
             if start is not None:
                 path += [key, *inner]
                 return start
@@ -197,7 +217,7 @@ def list_start(head: bytes, begin: int, path: list[str]) -> int | None:
     return None
 
 
-def holds_rows(head: bytes, position: int) -> bool:
+def holds_rows(head: bytes, position: int, form: RowForm) -> bool:
     """Whether a list that begins there may be one of rows, as far as its first item tells."""
     position = skip_space(head, position)
     if head[position : position + 1] != b"{":
@@ -208,7 +228,8 @@ def holds_rows(head: bytes, position: int) -> bool:
         first = decode(head[position:end])
     except NOT_JSON:
         return True
-    return is_row(first) or any(isinstance(each, dict) and is_row(each) for each in first.values())
+    inner = (each for each in first.values() if isinstance(each, dict))
+    return form.is_row(first) or any(map(form.is_row, inner))
 
 
 def skip_space(head: bytes, position: int) -> int:
@@ -288,17 +309,17 @@ def cuts(buffer: bytes) -> Iterator[int]:
         brace = buffer.rfind(b"}", 0, brace)
 
 
-def json_lines(file: IO[bytes], report: Report) -> Iterator[Row]:
+def json_lines(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
     """The rows of a file that has one on each line."""
     for line in file:
         if line.strip():
             row = decode(line, report)
-            if not isinstance(row, dict) or not is_row(row):
+            if not isinstance(row, dict) or not form.is_row(row):
                 raise UnreadableFile("it holds no list of rows")
             yield row
 
 
-def is_empty_answer(content: bytes) -> bool:
+def is_empty_answer(content: bytes, form: RowForm) -> bool:
     """Whether a document is a list without rows, with its envelope or not, or nothing at all.
 
     Raises:
@@ -308,20 +329,22 @@ def is_empty_answer(content: bytes) -> bool:
         document = decode(content) if content.strip() else None
     except NOT_JSON:
         return False
-    if is_empty(document):
+    if is_empty(document, form):
         return True
-    if isinstance(document, dict) and is_row(document):
+    if isinstance(document, dict) and form.is_row(document):
         return False
     raise UnreadableFile("it holds no list of rows")
 
 
-def is_empty(value: Any) -> bool:
+def is_empty(value: Any, form: RowForm) -> bool:
     """Whether a value is a list without rows, with what stands around it."""
     if not isinstance(value, dict):
         return value == [] or is_blank(value)
     parts = [each for key, each in value.items() if not key.startswith("@")]
     lists = [each for each in parts if isinstance(each, list | dict)]
-    return NOT_OF_AN_ENVELOPE.isdisjoint(value) and all(map(is_empty, lists or parts))
+    return not any(map(form.is_telling, value)) and all(
+        is_empty(part, form) for part in lists or parts
+    )
 
 
 def mappings(items: Any) -> Iterator[Row]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_impact.api.export_files import file_format, rows
+from tap_impact.api.export_files import CLICK_FORM, file_format, rows
 from tap_impact.api.exports import ExportQuery, Exports, Ledger
 from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
@@ -283,7 +283,7 @@ class ClickExportSource(Source):
     def _columns(self, export: Export, streams: Sequence[SelectedStream]) -> Iterator[Columns]:
         """The clicks of an export's file in its order, some at once, as JSON by property."""
         encoder = self._encoder(*streams)
-        left = rows(export.file.content)
+        left = rows(export.file.content, CLICK_FORM)
         read = 0
         try:
             while some := [*islice(left, ROWS_AT_ONCE)]:
