@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 MIN_PAGE_SIZE = 2_000
 MAX_PAGE_SIZE = 20_000
 
+# An entry of the setting `reports`: the name of a preset, or an object.
+REPORT: dict[str, Any] = {
+    "type": ["string", "object"],
+    "properties": {
+        "preset": {"type": "string"},
+        "id": {"type": "string", "minLength": 1},
+        "name": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
+        "parameters": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "integer", "boolean", "array"]},
+        },
+        "start_date": {"type": "string"},
+        "period": {"type": "string", "enum": ["day", "month", "all"]},
+        "lookback_days": {"type": "integer", "minimum": 0, "maximum": 1100},
+        "keys": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "via": {"type": "string", "enum": ["sync", "export"]},
+    },
+    "additionalProperties": False,
+}
+
 SETTINGS = th.PropertiesList(
     th.Property(
         "account_sid",
@@ -141,6 +161,15 @@ SETTINGS = th.PropertiesList(
             "Maximum number of actions per run whose items are requested, at one request each. "
             "The default leaves room for the other streams within the limit of 500 requests per "
             "hour."
+        ),
+    ),
+    th.Property(
+        "reports",
+        th.ArrayType(th.CustomType(REPORT)),
+        title="Reports",
+        description=(
+            "Reports to load, each as a stream of its own: names of presets like "
+            "daily_performance, or objects (docs/reports.md). Default: none."
         ),
     ),
     th.Property(

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, FatalSyncError, SingerSDKError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    FatalAPIError,
+    FatalSyncError,
+    RetriableAPIError,
+    SingerSDKError,
+)
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
@@ -39,8 +45,10 @@ from tap_impact.singer.sdk_internals import (
 )
 from tap_impact.singer.signals import Interrupted, SignalHandler
 from tap_impact.singer.stdout import OutputError
+from tap_impact.sources.reports import ReportsSource, metadata, unknown_parameters
 from tap_impact.sources.source import AccountStart
 from tap_impact.streams import STREAMS
+from tap_impact.streams.reports import Entry, entry_problems, report_streams, unknown_keys
 from tap_impact.token_scopes import print_report
 
 if TYPE_CHECKING:
@@ -49,6 +57,11 @@ if TYPE_CHECKING:
     from typing import IO
 
     from tap_impact.singer.sdk_internals import ConfigInput
+    from tap_impact.sources.reports import Metadata
+    from tap_impact.streams.stream import Stream
+
+
+SKIPPED_REPORT = "%s is skipped. %s If it stays so, take it out of the setting `reports`."
 
 
 class TapImpact(ImpactTap):
@@ -73,6 +86,7 @@ class TapImpact(ImpactTap):
         """Nothing is sent before a stream is synced."""
         self.denied: list[str] = []
         self.failed: list[str] = []
+        self.undiscovered: dict[str, Exception] = {}
         self.account_start = AccountStart()
         self.signal_handler = SignalHandler()
         super().__init__(*args, message_writer=MessageWriter(self.signal_handler), **kwargs)
@@ -82,13 +96,47 @@ class TapImpact(ImpactTap):
 
     @override
     def discover_streams(self) -> list[ImpactStream]:
-        return [ImpactStream(self, declaration) for declaration in STREAMS]
+        return [ImpactStream(self, declaration) for declaration in self.declarations]
+
+    @cached_property
+    def declarations(self) -> tuple[Stream, ...]:
+        """The streams, in the order of a run: those that there always are, and the reports.
+
+        Raises:
+            ConfigValidationError: The setting `reports` asks for what there is not.
+        """
+        reports = self.config.get("reports") or []
+        wrong = [*entry_problems(reports)]
+        if not wrong:
+            entries = [Entry.of(each) for each in reports]
+            declared = (*STREAMS, *report_streams(entries, self._metadata_of))
+            for stream in declared[len(STREAMS) :]:
+                known = [each.name for each in stream.record_map.fields]
+                wrong += unknown_keys(stream.name, stream.keys, known)
+        if wrong:
+            raise settings_error(wrong)
+        return declared
+
+    def _metadata_of(self, entry: Entry) -> Metadata | None:
+        """The metadata of a report that is no preset; None if it cannot be had, which is said."""
+        if not self.config.get("account_sid") or not self.config.get("auth_token"):
+            self.logger.warning("%s is left out: its columns need the credentials.", entry.stream)
+            return None
+        try:
+            return metadata(self.client, entry.id)
+        except (AccessDenied, NotFound) as error:
+            self.logger.warning(SKIPPED_REPORT, entry.stream, error)
+        except WrongCredentials:
+            raise
+        except (FatalAPIError, RetriableAPIError) as error:
+            self.undiscovered[entry.stream] = error
+        return None
 
     @cached_property
     @override
     def impact_streams(self) -> dict[str, ImpactStream]:
         found = {s.name: s for s in self.streams.values() if isinstance(s, ImpactStream)}
-        return {declaration.name: found[declaration.name] for declaration in STREAMS}
+        return {each.name: found[each.name] for each in self.declarations}
 
     def load(self) -> None:
         """Load all selected streams, those of one source together.
@@ -98,6 +146,10 @@ class TapImpact(ImpactTap):
         sdk_internals.prepare_sync(self)
         if self.state:
             self.state_writer.write_state(self.state)
+        for stream, error in self.undiscovered.items():
+            self.logger.error("%s failed. %s", stream, error)
+            self.failed.append(stream)
+        self._check_parameters()
         for group in self.groups():
             streams = [stream for stream in group if stream.selected]
             if not streams:
@@ -107,17 +159,37 @@ class TapImpact(ImpactTap):
                 sync_source(self, streams)
             except (WrongCredentials, OutputError):
                 raise
-            except AccessDenied as error:
-                self.skip_streams(streams, error)
             except Exception as error:  # noqa: BLE001 - one trouble stops one thing
-                if isinstance(error, NotFound) and not streams[0].source.scope.required:
-                    self.logger.warning("%s is skipped. %s", join_names(streams), error)
-                else:
-                    self.fail_streams(streams, error)
+                self.give_up(streams, error)
             else:
                 self.failed += [each.name for each in streams if each.anomalies.fails_run]
             # What came before an error is loaded; and a state that did not change flushes nothing.
             self.message_writer.flush()
+
+    def _check_parameters(self) -> None:
+        """See that the selected reports know what they are asked with.
+
+        impact.com ignores what a report does not know, and gives everything.
+
+        Raises:
+            ConfigValidationError: One does not.
+        """
+        wrong: list[str] = []
+        for stream in self.impact_streams.values():
+            source = stream.source
+            report = source.reports.get(stream.part) if isinstance(source, ReportsSource) else None
+            if report and report.parameters and stream.selected:
+                try:
+                    filters = metadata(self.client, report.id).filters
+                except WrongCredentials:
+                    raise
+                except (FatalAPIError, RetriableAPIError) as error:
+                    self.give_up([stream], error)
+                    stream.selected = False
+                    continue
+                wrong += unknown_parameters(stream.name, report.parameters, filters)
+        if wrong:
+            raise settings_error(wrong)
 
     @cached_property
     @override
@@ -149,6 +221,15 @@ class TapImpact(ImpactTap):
             logger=self.logger,
             sleep=self.signal_handler.sleep,
         )
+
+    @override
+    def give_up(self, streams: Sequence[ImpactStream], error: Exception) -> None:
+        if isinstance(error, AccessDenied):
+            self.skip_streams(streams, error)
+        elif isinstance(error, NotFound) and not streams[0].source.scope.required:
+            self.logger.warning("%s is skipped. %s", join_names(streams), error)
+        else:
+            self.fail_streams(streams, error)
 
     def fail_streams(self, streams: Sequence[ImpactStream], error: Exception) -> None:
         """Go on without streams that met an error; the run fails at its end."""
@@ -182,7 +263,7 @@ class TapImpact(ImpactTap):
             raise FatalSyncError("State: its bookmarks are not an object.")
         wrong = []
         digest = account_digest(self.config.get("account_sid"))
-        sources = {declaration.name: declaration.source for declaration in STREAMS}
+        sources = {declaration.name: declaration.source for declaration in self.declarations}
         for stream, bookmark in bookmarks.items():
             if not isinstance(bookmark, dict):
                 wrong.append(f"the bookmark of {stream} is not an object")
@@ -202,11 +283,9 @@ class TapImpact(ImpactTap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        found = problems(self._config)
+        found = [*problems(self._config), *entry_problems(self._config.get("reports"))]
         if found and raise_errors:
-            raise ConfigValidationError(
-                "The settings cannot be used", errors=[f"Settings: {'; '.join(found)}."]
-            )
+            raise settings_error(found)
         return found
 
     @classmethod
@@ -224,6 +303,26 @@ class TapImpact(ImpactTap):
         """Make a tap for a person who looks on: that a limit ran out is said at once."""
         merged = config.config | (cls._env_var_config if config.parse_env else {})
         return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        """Print the catalog; an error has one message."""
+        with errors_as_messages():
+            super().cb_discover(ctx, param, value)
+
+    @override
+    def run_discovery(self) -> str:
+        """Print the catalog, if it is whole: who reads it may keep it.
+
+        Raises:
+            FatalAPIError: The columns of a report could not be had.
+        """
+        text = self.catalog_json_text
+        for stream, error in self.undiscovered.items():
+            raise FatalAPIError(f"{stream} cannot be discovered. {error}")
+        click.echo(text)
+        return text
 
     @classmethod
     @override
@@ -302,6 +401,13 @@ class TapImpact(ImpactTap):
             )
         if tap.denied or tap.failed:
             sys.exit(1)
+
+
+def settings_error(found: Sequence[str]) -> ConfigValidationError:
+    """One message for all that is wrong with the settings."""
+    return ConfigValidationError(
+        "The settings cannot be used", errors=[f"Settings: {'; '.join(found)}."]
+    )
 
 
 def join_names(streams: Sequence[ImpactStream]) -> str:

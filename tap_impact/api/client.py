@@ -167,7 +167,7 @@ class ImpactClient:
             AccessDenied, NotFound, QueryRefused, TooManyPages, RateLimited, FatalAPIError,
             RetriableAPIError: what stands in the way, in words for the person who runs the tap.
         """
-        query = f"?{urlencode(params)}" if params else ""
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
         return self._get(f"{self.base_url}{self.account_path}{path}{query}")
 
     def open(
@@ -182,7 +182,7 @@ class ImpactClient:
             AccessDenied, NotFound, RateLimited, FatalAPIError, RetriableAPIError: as for `get`.
             requests.exceptions.RequestException: No answer came.
         """
-        query = f"?{urlencode(params)}" if params else ""
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
         response = self._send(method, self.base_url + self.account_path + path + query, path)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             with response:
@@ -244,7 +244,7 @@ class ImpactClient:
         Raises:
             TooManyPages: the list is longer than that.
         """
-        query = urlencode(params)
+        query = urlencode(params, doseq=True)
         url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
         seen = set()
         coming = None

@@ -78,6 +78,10 @@ class ImpactTap(singer_sdk.Tap, abc.ABC):
     def impact_streams(self) -> dict[str, ImpactStream]:
         """All streams by name, in the order of a run."""
 
+    @abc.abstractmethod
+    def give_up(self, streams: Sequence[ImpactStream], error: Exception) -> None:
+        """Go on without streams that met an error."""
+
     def groups(self) -> list[list[ImpactStream]]:
         """The streams by source, in the order of a run."""
         groups: dict[int, list[ImpactStream]] = {}
@@ -331,6 +335,7 @@ def sync_of(tap: ImpactTap, streams: Sequence[ImpactStream]) -> Sync:
         streams=streams,
         state=first.bookmark,
         account_start=tap.account_start,
+        give_up=tap.give_up,
         checkpoint=checkpoint,
     )
 

@@ -91,6 +91,8 @@ class Sync:
     state: dict[str, Any]
     """What the source itself keeps: the bookmark of its first stream, selected or not."""
     account_start: AccountStart
+    give_up: Callable[[Sequence[Any], Exception], None]
+    """Goes on without streams that met an error: it is said, and counts for the exit code."""
     checkpoint: Callable[[], None]
     """Writes the bookmarks as they are now: whatever breaks later, they hold."""
 

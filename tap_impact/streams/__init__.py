@@ -8,7 +8,7 @@ from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
 from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.streams.clicks import CLICK_EXPORTS, CLICKS, DAILY_CLICKS
 
-# In the order of a run: what earns comes first, what is optional last.
+# In the order of a run: what earns comes first, what is optional last. Reports come after them.
 STREAMS = (
     ACTIONS,
     ACTION_UPDATES,

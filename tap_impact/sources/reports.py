@@ -1,0 +1,506 @@
+"""Reading reports: by periods, each at once (/Reports) or by an export (/ReportExport).
+
+A period's rows are what the report says of it now, so a period that is read again replaces itself:
+`report_periods` names the run that read it last, and rows that an earlier run read are gone from
+the report. One ledger serves the exports of all reports, because they share one quota.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+from enum import Enum
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from urllib.parse import quote
+
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from typing_extensions import override
+
+from tap_impact.api.export_files import RowForm, rows
+from tap_impact.api.exports import ExportQuery, Exports, Ledger
+from tap_impact.api.scopes import Need
+from tap_impact.errors import (
+    AccessDenied,
+    DownloadDenied,
+    QueryRefused,
+    TooManyPages,
+    UnreadableFile,
+    WrongCredentials,
+)
+from tap_impact.progress.dated import EARLIEST
+from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due
+from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
+from tap_impact.records.fields import listed
+from tap_impact.records.ordinals import Ordinals
+from tap_impact.records.timestamps import iso
+from tap_impact.sources.click_exports import NO_JOB, REQUESTS_PER_EXPORT
+from tap_impact.sources.source import Batch, Estimate, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from tap_impact.api.client import ImpactClient
+    from tap_impact.api.exports import Export
+    from tap_impact.api.scopes import Scope
+    from tap_impact.records.fields import RecordMap
+    from tap_impact.records.report_columns import ColumnNames
+    from tap_impact.settings import Settings
+    from tap_impact.sources.source import SelectedStream, Sync
+
+# "ReportExport: 100 a day" (page on rate limits).
+EXPORTS_A_DAY = 100
+
+# "Aggregated reports: 250 an hour" (page on rate limits).
+REPORTS_AN_HOUR = 250
+
+# "Page size is fixed at 20,000 rows" (Run a report).
+PAGE_ROWS = 20_000
+
+# So many periods in a row that are refused are no accident of one of them.
+MAX_REFUSALS = 2
+
+# The part of what is read that tells about the reading itself.
+PERIODS = "periods"
+
+
+class Attribute(NamedTuple):
+    """A column, as a report's metadata describe it."""
+
+    name: str
+    data_type: str
+    description: str
+
+
+class Metadata(NamedTuple):
+    """What impact.com tells of a report."""
+
+    filters: tuple[str, ...]
+    """Its parameters. Any other is ignored without a word."""
+    attributes: tuple[Attribute, ...]
+
+
+def metadata(client: ImpactClient, report_id: str) -> Metadata:
+    """Ask for the metadata of a report ("Retrieve report metadata").
+
+    Raises:
+        AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says.
+    """
+    found = client.get(f"/Reports/{quote(report_id, safe='')}/MetaData")
+    filters, attributes = (
+        [each for each in listed(found.get(name)) if isinstance(each, dict) and each.get("Name")]
+        for name in ("Filters", "Attributes")
+    )
+    return Metadata(
+        tuple(str(each["Name"]) for each in filters),
+        tuple(
+            Attribute(*(str(each.get(name) or "") for name in ("Name", "DataType", "Description")))
+            for each in attributes
+        ),
+    )
+
+
+def unknown_parameters(
+    stream: str, parameters: Mapping[str, Any], filters: Sequence[str]
+) -> Iterator[str]:
+    """The parameters that a report would ignore, a sentence each."""
+    for name in parameters:
+        # Which of a report's tables is no filter ("Run a report").
+        if name not in filters and name != "RQueryIDx":
+            yield (
+                f"reports: {stream} has no parameter {name!r}, and impact.com would ignore it; it "
+                f"has {', '.join(filters) or 'none'}"
+            )
+
+
+class Via(Enum):
+    """How a report is asked for."""
+
+    SYNC = "sync"
+    """At once, 20,000 rows a page."""
+    EXPORT = "export"
+    """By a job, whatever its size; 100 a day."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report as it is asked for, and what its rows become."""
+
+    id: str
+    """What impact.com calls it, like `partner_performance_by_day`."""
+    record_map: RecordMap
+    names: ColumnNames
+    """What the columns that are sent are called in the rows."""
+    identity: tuple[str, ...] = ()
+    """The properties that make a row's `row_key`; none if it has no such key."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    every: Every = Every.MONTH
+    start: date | None = None
+    """How far back history is loaded; None for as far as everything else."""
+    lookback: timedelta = timedelta(days=90)
+    via: Via | None = None
+    """None: at once, but by exports as soon as a period has more rows than a page."""
+
+    @property
+    def path(self) -> str:
+        """Its identity in a path."""
+        return quote(self.id, safe="")
+
+    def asked(self, first: date, last: date) -> dict[str, Any]:
+        """The query for a span ("Run a report")."""
+        span = {"START_DATE": first.isoformat(), "END_DATE": last.isoformat()}
+        return {**self.parameters, **span}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportsSource(Source):
+    """All reports that the settings ask for."""
+
+    reports: Mapping[str, Report]
+    """By the part of their streams."""
+    scope: Scope
+    export_scope: Scope
+    download_scope: Scope
+    replication_key: str
+
+    always_incremental: ClassVar[bool] = True
+
+    @override
+    def needs(self, settings: Settings) -> list[Need]:
+        needs = [Need(self.scope, "/Reports")]
+        if any(report.via is Via.EXPORT for report in self.reports.values()):
+            needs.append(Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"))
+        return needs
+
+    @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        Coverage.of_bookmark(bookmark)
+        Ledger.of_bookmark(bookmark, today=EARLIEST.date())
+
+    @override
+    def scope_lacking(self, error: AccessDenied) -> Scope:
+        return self.download_scope if isinstance(error, DownloadDenied) else self.scope
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        yield from Run(self, sync).read()
+
+    @override
+    def estimate(self, sync: Sync) -> Estimate:
+        counts = Counter[Via]()
+        for reading in Run(self, sync).readings():
+            counts[reading.via or Via.SYNC] += len(reading.left)
+        at_once, exports = counts[Via.SYNC], counts[Via.EXPORT]
+        note = f"{exports} periods are exports, {EXPORTS_A_DAY} a day." if exports else ""
+        return Estimate(
+            at_once + REQUESTS_PER_EXPORT * min(exports, EXPORTS_A_DAY),
+            at_once + REQUESTS_PER_EXPORT * exports,
+            REPORTS_AN_HOUR,
+            note,
+        )
+
+
+class Reading:
+    """One report in one run: what is read and what is left."""
+
+    def __init__(
+        self,
+        report: Report,
+        stream: SelectedStream,
+        *,
+        today: date,
+        start: date,
+        replication_key: str,
+    ) -> None:
+        """Find what to read, given the state.
+
+        Raises:
+            FatalAPIError: The state is of another report, or the span is longer than one query.
+        """
+        self.report = report
+        self.stream = stream
+        self.today = today
+        self._replication_key = replication_key
+        bookmark = stream.bookmark
+        asked = {"report_id": report.id, "parameters": {**report.parameters}}
+        was = {name: bookmark.get(name, now) for name, now in asked.items()}
+        covered = Coverage.of_bookmark(bookmark)
+        if was != asked or (covered and covered.every is not report.every):
+            raise FatalAPIError(
+                f"{stream.name}: the state is of another report, other parameters or another "
+                "period, whose rows would mix with the new ones. Give the entry in `reports` a "
+                "name of its own, or take the stream out of the state and drop its table."
+            )
+        start = max(report.start or start, start)
+        if report.every is Every.ALL and report.start is None:
+            start = max(start, today - MAX_SPAN)
+        elif report.every is Every.ALL and today - start > MAX_SPAN:
+            raise FatalAPIError(
+                f"{stream.name}: impact.com answers for 365 days at most, and its start_date is "
+                "further back. With the period `month` or `day` it can be."
+            )
+        self.left = due(covered, report.every, start=start, today=today, lookback=report.lookback)
+        self.number = len(self.left)
+        self.via = report.via or (Via.EXPORT if bookmark.get("via") == "export" else None)
+        if self.left:
+            self.coverage = begun(
+                covered, report.every, self.left, today=today, lookback=report.lookback
+            )
+        self._asked = asked
+
+    def end_of(self, period: Period) -> date:
+        """The last day of a period that has begun."""
+        return min(period.last, self.today)
+
+    def key(self, period: Period) -> str:
+        """The name of a period's export in the ledger; one that goes on is another tomorrow."""
+        return f"{self.stream.part} {period.name} {self.end_of(period)}"
+
+    def query(self, period: Period) -> dict[str, Any]:
+        """What to ask for."""
+        return self.report.asked(period.first, self.end_of(period))
+
+    def done(self, period: Period, *, is_whole: bool) -> None:
+        """Put a period that was written into the bookmark; it stays open if rows are missing."""
+        self.left.remove(period)
+        self.coverage = self.coverage.plus(period)
+        if not is_whole:
+            self.coverage = replace(self.coverage, open=self.coverage.open | {period.name})
+        self.stream.bookmark.update(self.coverage.bookmark(self._replication_key) | self._asked)
+        if self.via and not self.report.via:
+            self.stream.bookmark["via"] = self.via.value
+
+
+class Run:
+    """One run of all reports."""
+
+    def __init__(self, source: ReportsSource, sync: Sync) -> None:
+        """Send nothing yet."""
+        self.source = source
+        self.sync = sync
+        self.today = sync.settings.now.astimezone(sync.settings.zone or UTC).date()
+        self.ledger = Ledger.of_bookmark(sync.state, today=sync.settings.clock.date())
+
+    def read(self) -> Iterator[Batch]:
+        """The rows of every report; what one meets stops no other.
+
+        Raises:
+            WrongCredentials: impact.com answers no more.
+        """
+        readings = [*self.readings()]
+        self._forget_exports(readings)
+        for reading in readings:
+            if reading.via is not Via.EXPORT:
+                yield from self._alone(reading, self._at_once(reading))
+        for reading in readings:
+            if reading.via is Via.EXPORT:
+                yield from self._alone(reading, self._by_exports(reading))
+
+    def readings(self) -> Iterator[Reading]:
+        """What each selected report has to read, in the order of the run."""
+        start, began = self.sync.settings.start, self.sync.account_start.known
+        start = max(start, began) if began else start
+        for stream in self.sync.streams:
+            if report := self.source.reports.get(stream.part):
+                try:
+                    yield Reading(
+                        report,
+                        stream,
+                        today=self.today,
+                        start=start.date(),
+                        replication_key=self.source.replication_key,
+                    )
+                except FatalAPIError as error:
+                    self.sync.give_up([stream], error)
+
+    def _alone(self, reading: Reading, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches of one report; an error ends them alone."""
+        try:
+            yield from batches
+        except WrongCredentials:
+            raise
+        except (FatalAPIError, RetriableAPIError) as error:
+            self.sync.give_up([reading.stream], error)
+
+    def _at_once(self, reading: Reading) -> Iterator[Batch]:
+        """Read the periods one by one, until they turn out to be too large."""
+        refusals: list[QueryRefused] = []
+        for period in [*reading.left]:
+            try:
+                yield from self._period(reading, period, self._pages(reading, period))
+            except TooManyPages:
+                reading.via = Via.EXPORT
+                self.sync.logger.info(
+                    "%s: %s fills more than a page, so it is exported from now on.",
+                    reading.stream.name,
+                    period.name,
+                )
+                return
+            except QueryRefused as error:
+                refusals.append(error)
+                self.sync.logger.warning("%s: %s", reading.stream.name, error)
+                if len(refusals) == MAX_REFUSALS:
+                    break
+        if refusals:
+            raise refusals[0]
+
+    def _pages(self, reading: Reading, period: Period) -> Iterator[dict[str, Any]]:
+        """The rows of a period, asked for at once.
+
+        Raises:
+            TooManyPages: They are more than a page, and may be exported.
+            FatalAPIError: Fewer came than impact.com announced.
+        """
+        path = f"/Reports/{reading.report.path}"
+        one_page = None if reading.via else 1
+        came = announced = 0
+        for page in self.sync.client.pages(
+            path, reading.query(period), "Records", max_pages=one_page
+        ):
+            if one_page and len(page.rows) >= PAGE_ROWS:
+                raise TooManyPages(path)
+            came, announced = came + len(page.rows), page.total
+            yield from page.rows
+        if came < announced:
+            raise FatalAPIError(
+                f"{reading.stream.name}: impact.com announced {announced} rows of {period.name} "
+                f"and gave {came}. State is safe: the next run asks again."
+            )
+
+    def _by_exports(self, reading: Reading) -> Iterator[Batch]:
+        """Read the periods as their exports arrive."""
+        sync = self.sync
+        exports = Exports(
+            sync.client,
+            self.ledger,
+            self._keep,
+            max_per_day=EXPORTS_A_DAY,
+            wait_seconds=sync.settings.export_wait_seconds,
+            logger=sync.logger,
+        )
+        periods = {reading.key(period): period for period in reading.left}
+        form = RowForm(reading.report.names.knows)
+        for export in exports.fetch_all(self._export_query(reading, each) for each in reading.left):
+            with closing(export.file.content):
+                try:
+                    yield from self._period(
+                        reading, periods[export.key], file_rows(export, form), export
+                    )
+                except FatalAPIError as error:
+                    exports.fail(export.key, error)
+                    continue
+            self.ledger.loaded(export.key)
+            self._keep()
+        if reading.left:
+            sync.logger.info(
+                "%s: %d of %d periods are left%s.",
+                reading.stream.name,
+                len(reading.left),
+                reading.number,
+                f": {exports.stop_reason}" if exports.stop_reason else "",
+            )
+        if exports.last_error:
+            raise exports.last_error
+
+    def _export_query(self, reading: Reading, period: Period) -> ExportQuery:
+        """How a period's export is asked for ("Export a report").
+
+        A job from before this run has old rows: to ask again with the same parameters gives the
+        same job, and its data are not refreshed unless it is replayed.
+        """
+        return ExportQuery(
+            key=reading.key(period),
+            title=f"{reading.stream.name} of {period.name}",
+            path=f"/ReportExport/{reading.report.path}",
+            query=reading.query(period) | {"ResultFormat": "JSON"},
+            complete_at=self.sync.settings.now,
+        )
+
+    def _period(
+        self,
+        reading: Reading,
+        period: Period,
+        found: Iterable[dict[str, Any]],
+        export: Export | None = None,
+    ) -> Iterator[Batch]:
+        """The rows of a period, and the one that tells of them; then it is put into the state."""
+        stream, report = reading.stream, reading.report
+        skipped, count = stream.skipped_rows, 0
+        read_at = iso(self.sync.settings.clock)
+        given = {
+            "period": period.name,
+            "period_start": period.first.isoformat(),
+            "period_end": reading.end_of(period).isoformat(),
+            "report_id": report.id,
+            "read_at": read_at,
+        }
+        encoder = RecordEncoder(report.record_map, (), {}, stream.anomalies)
+        left = map(report.names.renamed, found)
+        with Ordinals() as ordinals:
+            while some := [*islice(left, ROWS_AT_ONCE)]:
+                count += len(some)
+                values, size = encoder.columns(some).listed()
+                if report.identity:
+                    identities = zip(*(values[name] for name in report.identity), strict=True)
+                    values["row_key"] = [to_json(ordinals.key(each)) for each in identities]
+                values |= {name: repeat(to_json(value), size) for name, value in given.items()}
+                yield Batch(Columns(values, size), [stream])
+        row = given | {
+            "report": stream.name,
+            "row_count": count,
+            "via": (Via.EXPORT if export else Via.SYNC).value,
+            "job_id": export.job_id if export else None,
+        }
+        yield Batch([row], [each for each in self.sync.streams if each.part == PERIODS])
+        reading.done(period, is_whole=stream.skipped_rows == skipped)
+        self._keep()
+        self.sync.logger.info(
+            "%s: %s: %d rows. %d of %d periods done.",
+            stream.name,
+            period.name,
+            count,
+            reading.number - len(reading.left),
+            reading.number,
+        )
+
+    def _keep(self) -> None:
+        self.sync.state.update(self.ledger.bookmark())
+        self.sync.checkpoint()
+
+    def _forget_exports(self, readings: Iterable[Reading]) -> None:
+        """Leave out of the ledger what nobody waits for any more.
+
+        The exports of reports that are not selected stay, and so do those of later days in a run
+        that plays the past.
+        """
+        wanted = {reading.key(period) for reading in readings for period in reading.left}
+        parts = {reading.stream.part for reading in readings}
+        known = self.ledger.jobs.keys() | self.ledger.failures.keys()
+        self.ledger.retain(
+            key
+            for key in known
+            if key in wanted
+            or key.split(" ")[0] not in parts
+            or key.split(" ")[-1] > self.today.isoformat()
+        )
+
+
+def file_rows(export: Export, form: RowForm) -> Iterator[dict[str, Any]]:
+    """The rows of an export's file.
+
+    Raises:
+        FatalAPIError: It cannot be read, or is not whole.
+    """
+    count = 0
+    try:
+        for row in rows(export.file.content, form):
+            count += 1
+            yield row
+    except UnreadableFile as error:
+        raise FatalAPIError(
+            f"its file cannot be read: {error}. State is safe: a later run downloads it again."
+        ) from None
+    export.check_rows(count)

@@ -1,0 +1,457 @@
+"""Reports: presets by name, any other by its id, and the list of what there is.
+
+None is loaded unless the setting `reports` asks for it. Columns of presets stand here, so that a
+catalog takes no request; those of other reports come from the report's metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_impact.api.scopes import Scope
+from tap_impact.progress.periods import Every
+from tap_impact.records.fields import (
+    Field,
+    RecordMap,
+    computed,
+    described,
+    flag,
+    given,
+    key,
+    nullable,
+    text,
+    verbatim,
+)
+from tap_impact.records.report_columns import (
+    ColumnNames,
+    amount,
+    any_text,
+    as_key,
+    calendar_day,
+    cleaned,
+    column_of,
+    count,
+    dimension,
+    figure,
+    moment,
+    unique_names,
+)
+from tap_impact.sources.lists import ListSource
+from tap_impact.sources.reports import PERIODS, Report, ReportsSource, Via
+from tap_impact.streams.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tap_impact.sources.reports import Metadata
+
+DAY = {"format": "date"}
+INSTANT = {"format": "date-time"}
+
+RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
+
+REPORT_LIST = ListSource("/Reports", "Reports", RETRIEVE_REPORTS)
+
+# All reports that impact.com has for the account, loaded or not.
+# https://integrations.impact.com/impact-publisher/reference/list-all-available-reports
+REPORTS = Stream(
+    name="reports",
+    source=REPORT_LIST,
+    keys=("id",),
+    selected=False,
+    record_map=RecordMap(
+        key("Id", "Names the report; `id` of an entry in the setting `reports`."),
+        verbatim("Name", "Name of the report."),
+        text("Category", "Group of the report in impact.com, like Performance or Finance."),
+        verbatim("Description", "What the report contains."),
+        flag("ApiAccessible", "Whether it can be read by API; else in impact.com alone."),
+        text("ApiRunUri", "Path to run it at once."),
+        text("DeferredApiRunUri", "Path to export it."),
+        text("MetaDataUri", "Path of its filters and columns."),
+        text("RunUri", "Where impact.com shows it, if it cannot be read by API."),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A report that many partners use: what it is called, and how it is read unless told else."""
+
+    id: str
+    columns: tuple[Field, ...]
+    keys: tuple[str, ...]
+    """`row_key` stands for the columns that make a row's identity, and an ordinal."""
+    identity: tuple[str, ...] = ()
+    sent_as: Mapping[str, str] = field(default_factory=dict)
+    """What else a column is called, cleaned; impact.com's names differ by account."""
+    every: Every = Every.MONTH
+    lookback_days: int = 90
+    via: Via | None = None
+
+
+MONEY = (
+    amount("sale_amount", "Sales of the actions."),
+    amount("action_cost", "Commission for actions."),
+    amount("click_cost", "Commission for clicks."),
+    amount("bonus_cost", "Bonuses."),
+    amount("other_cost", "Fixed fees and the like, spread over their days."),
+    amount("total_cost", "All earnings: actions, clicks, bonuses and others."),
+    amount("earnings", "Earnings, where the report has a column of this name."),
+)
+PERFORMANCE = (
+    count("clicks", "Clicks that impact.com counts as unique."),
+    count("raw_clicks", "All clicks."),
+    count("impressions", "Impressions."),
+    count("actions", "Approved and pending actions; reversed ones are left out."),
+    *MONEY,
+    figure("epc", "Earnings per click."),
+    figure("epa", "Earnings per action."),
+    figure("aov", "Average sale amount."),
+    figure("cr", "Actions per click, in percent."),
+)
+SUB_IDS = {
+    "pub_sub_id1": "sub_id1",
+    "pubsubid1": "sub_id1",
+    "pub_subid1": "sub_id1",
+    "pub_sub_id2": "sub_id2",
+    "pubsubid2": "sub_id2",
+    "pub_subid2": "sub_id2",
+    "pub_sub_id3": "sub_id3",
+    "pubsubid3": "sub_id3",
+    "pub_subid3": "sub_id3",
+}
+COSTS = {"cpc_cost": "click_cost", "bonus": "bonus_cost", "conversion_rate": "cr"}
+
+PRESETS = {
+    "daily_performance": Preset(
+        id="partner_performance_by_day",
+        keys=("day",),
+        columns=(calendar_day("day", "Day, in the account's own calendar."), *PERFORMANCE),
+        sent_as={"date_display": "day", "date": "day", **COSTS},
+    ),
+    "performance_by_program": Preset(
+        id="partner_performance_by_program",
+        keys=("period", "campaign_id"),
+        columns=(
+            dimension("campaign_id", "Campaign (program); joins actions."),
+            any_text("campaign_name", "Name of the campaign."),
+            *PERFORMANCE,
+        ),
+        sent_as={"campaign": "campaign_name", "program_id": "campaign_id", **COSTS},
+    ),
+    "performance_by_ad": Preset(
+        id="partner_performance_by_ad",
+        keys=("period", "row_key"),
+        identity=("ad_id", "ad_name", "campaign_id"),
+        columns=(
+            any_text("ad_id", "Ad; joins actions and clicks."),
+            any_text("ad_name", "Name of the ad."),
+            any_text("ad_type", "Kind of the ad."),
+            any_text("campaign_id", "Campaign (program)."),
+            any_text("campaign_name", "Name of the campaign."),
+            *PERFORMANCE,
+        ),
+        sent_as={"ad": "ad_name", "campaign": "campaign_name", **COSTS},
+    ),
+    "performance_by_subid": Preset(
+        id="partner_performance_by_subid",
+        keys=("period", "sub_id1"),
+        columns=(
+            dimension("sub_id1", "The partner's own word for the click; empty if it gave none."),
+            *PERFORMANCE,
+        ),
+        sent_as={**SUB_IDS, **COSTS},
+    ),
+    # https://integrations.impact.com/impact-publisher: items without a request for each action
+    "sku_actions": Preset(
+        id="SkuLevelActions",
+        keys=("row_key",),
+        identity=("action_id", "sku"),
+        via=Via.EXPORT,
+        columns=(
+            dimension("action_id", "The action that the item belongs to; joins actions."),
+            moment("action_date", "When the action happened."),
+            any_text("action_status", "State of the action."),
+            any_text("sku", "SKU of the item."),
+            any_text("category", "Category of the item, as the brand has it."),
+            figure("quantity", "How many of the item."),
+            amount("sale_amount", "Sale amount of the item."),
+            amount("earnings", "Commission for the item."),
+            any_text("sub_id1", "The partner's own word for the click."),
+            any_text("sub_id2", "A second one."),
+            any_text("sub_id3", "A third one."),
+            any_text("sub_id4", "A fourth one."),
+        ),
+        sent_as={**SUB_IDS, "pub_sub_id4": "sub_id4", "pub_subid4": "sub_id4"},
+    ),
+    "withdrawals": Preset(
+        id="mp_paystub_history",
+        keys=("paystub_id",),
+        columns=(
+            dimension("paystub_id", "The withdrawal (paystub); joins action_updates."),
+            calendar_day("paid_day", "When it was paid out."),
+            amount("amount", "What was paid out."),
+            any_text("currency", "ISO 4217 code of the amount."),
+            any_text("status", "State of the payment."),
+        ),
+        sent_as={"date": "paid_day", "id": "paystub_id"},
+    ),
+    "withdrawal_actions": Preset(
+        id="action_listing_withdrawal",
+        keys=("row_key",),
+        identity=("action_id", "paystub_id"),
+        columns=(
+            dimension("action_id", "The action that was paid; joins actions."),
+            any_text("paystub_id", "The withdrawal (paystub) that it was paid with."),
+            moment("action_date", "When the action happened."),
+            amount("sale_amount", "Sale amount of the action."),
+            amount("earnings", "What was paid for it."),
+            any_text("sub_id1", "The partner's own word for the click."),
+            any_text("sub_id2", "A second one."),
+            any_text("sub_id3", "A third one."),
+        ),
+        sent_as=SUB_IDS,
+    ),
+    "other_earnings": Preset(
+        id="other_earnings",
+        keys=("row_key",),
+        identity=("day", "campaign_id", "campaign_name", "type", "description"),
+        columns=(
+            calendar_day("day", "Day of the earning."),
+            any_text("campaign_id", "Campaign (program)."),
+            any_text("campaign_name", "Name of the campaign."),
+            any_text("type", "Kind of the earning, like a bonus or a transfer of funds."),
+            any_text("description", "The brand's words on it."),
+            amount("amount", "The earning."),
+            any_text("currency", "ISO 4217 code of the amount."),
+        ),
+        sent_as={"date": "day", "campaign": "campaign_name", "earnings": "amount"},
+    ),
+    "overdue_payouts": Preset(
+        id="mp_overdue_payouts",
+        keys=("row_key",),
+        identity=("campaign_id", "campaign_name", "invoice_id", "due_day"),
+        every=Every.ALL,
+        columns=(
+            any_text("campaign_id", "Campaign (program) whose brand has yet to pay."),
+            any_text("campaign_name", "Name of the campaign."),
+            any_text("invoice_id", "Invoice that is overdue."),
+            calendar_day("due_day", "When it was due."),
+            amount("amount", "What is owed."),
+            any_text("currency", "ISO 4217 code of the amount."),
+        ),
+        sent_as={
+            "campaign": "campaign_name",
+            "due_date": "due_day",
+            "amount_due": "amount",
+            "overdue_amount": "amount",
+        },
+    ),
+    "payable_clicks": Preset(
+        id="partner_payable_click_data",
+        keys=("row_key",),
+        identity=("clicked_at", "campaign_name", "sub_id1", "referring_url"),
+        every=Every.DAY,
+        lookback_days=3,
+        columns=(
+            moment("clicked_at", "When the click happened."),
+            any_text("campaign_name", "Name of the campaign."),
+            any_text("sub_id1", "The partner's own word for the click."),
+            any_text("referring_url", "Page that the click came from."),
+        ),
+        sent_as={"date": "clicked_at", "campaign": "campaign_name", **SUB_IDS},
+    ),
+}
+
+# What the source gives beside a report's own columns.
+OWN = (
+    computed("period", "string", "The period that was asked for: a day, a month, or all."),
+    computed("period_start", "string", "First day of the period.", **DAY),
+    computed("period_end", "string", "Last day of it that was asked for.", **DAY),
+    computed("report_id", "string", "What impact.com calls the report."),
+)
+ROW_KEY = computed(
+    "row_key", "string", "Hash of what makes the row itself, and its ordinal in the period."
+)
+READ_AT = computed(
+    "read_at",
+    "string",
+    "Start of the run that read the row. Rows of a period that are older than read_at of it in "
+    "report_periods are no longer in the report.",
+    **INSTANT,
+)
+OWN_NAMES = [each.name for each in (*OWN, ROW_KEY, READ_AT)]
+
+# The periods of all reports that were read, one row each: which rows of a report are of now.
+PERIOD_COLUMNS = RecordMap(
+    given("report", described("string", "Stream of the report, like report_withdrawals.")),
+    *(given(each.name, each.json_schema) for each in (*OWN, READ_AT)),
+    given("row_count", described("integer", "Rows that the report had.")),
+    given("via", described("string", "sync or export.")),
+    given("job_id", nullable("string", "Job of the export; null if there was none.")),
+)
+
+
+class Entry(NamedTuple):
+    """One entry of the setting `reports`, its presets filled in."""
+
+    stream: str
+    id: str
+    preset: Preset | None
+    keys: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    every: Every
+    start: date | None
+    lookback: timedelta
+    via: Via | None
+
+    @classmethod
+    def of(cls, asked: str | Mapping[str, Any]) -> Entry:
+        """Read an entry that `problems` found nothing wrong with."""
+        entry: Mapping[str, Any] = {"preset": asked} if isinstance(asked, str) else asked
+        preset = PRESETS.get(entry.get("preset", ""))
+        report_id = entry.get("id") or (preset.id if preset else "")
+        usual = preset or Preset(id=report_id, columns=(), keys=("period", "row_key"))
+        start, period, via = (entry.get(name) for name in ("start_date", "period", "via"))
+        return cls(
+            stream=stream_of(entry),
+            id=report_id,
+            preset=preset,
+            keys=tuple(entry.get("keys") or usual.keys),
+            parameters=entry.get("parameters") or {},
+            every=Every(period) if period else usual.every,
+            start=date.fromisoformat(start[:10]) if start else None,
+            lookback=timedelta(days=entry.get("lookback_days", usual.lookback_days)),
+            via=Via(via) if via else usual.via,
+        )
+
+
+def stream_of(entry: Mapping[str, Any]) -> str:
+    """The name of an entry's stream."""
+    name = entry.get("name") or entry.get("preset") or cleaned(str(entry.get("id", "")))
+    return f"report_{name}"
+
+
+def entry_problems(reports: Any) -> Iterator[str]:
+    """What is wrong with the setting `reports` and no JSON schema can say, a sentence each."""
+    seen: set[str] = set()
+    for each in reports if isinstance(reports, list) else ():
+        entry = {"preset": each} if isinstance(each, str) else each
+        if not isinstance(entry, dict):
+            continue
+        stream, preset = stream_of(entry), entry.get("preset")
+        if (preset is None) == (entry.get("id") is None):
+            yield "reports: an entry has either a preset or an id"
+            continue
+        if preset is not None and preset not in PRESETS:
+            yield (
+                f"reports: there is no preset {preset!r}; there are {', '.join(PRESETS)}. Any "
+                "other report is asked for by its id"
+            )
+            continue
+        if stream in seen or stream == "report_periods":
+            yield f"reports: {stream} is taken; give the entry another name"
+        seen.add(stream)
+        try:
+            date.fromisoformat(str(entry.get("start_date") or "2000-01-01")[:10])
+        except ValueError:
+            yield f"reports: start_date of {stream} is not a date like 2026-01-31"
+        parameters = entry.get("parameters")
+        for name in sorted({*(parameters or ())} & {"START_DATE", "END_DATE", "ResultFormat"}):
+            yield f"reports: {name} of {stream} is not a parameter: start_date and period set it"
+        if preset is not None and isinstance(entry.get("keys"), list):
+            known = [*OWN_NAMES, *(each.name for each in PRESETS[preset].columns)]
+            yield from unknown_keys(stream, entry["keys"], known)
+
+
+def unknown_keys(stream: str, keys: Iterable[str], known: Sequence[str]) -> Iterator[str]:
+    """Keys that are no columns."""
+    for each in keys:
+        if each not in known:
+            yield (
+                f"reports: {stream} has no column {each!r} for its keys; it has {', '.join(known)}"
+            )
+
+
+def report_of(entry: Entry, metadata: Metadata | None) -> Report:
+    """The report of an entry: with a preset's columns, or with those of its metadata."""
+    if entry.preset:
+        columns, sent_as, exact = entry.preset.columns, entry.preset.sent_as, None
+        identity = entry.preset.identity or tuple(each.name for each in columns if is_text(each))
+    else:
+        attributes = metadata.attributes if metadata else ()
+        exact = names = unique_names((each.name for each in attributes), OWN_NAMES)
+        columns = tuple(
+            column_of(
+                names[each.name],
+                each.data_type,
+                f"{each.description or each.name} ({each.name} in impact.com)",
+            )
+            for each in attributes
+        )
+        sent_as, identity = None, tuple(each.name for each in columns if is_text(each))
+    columns = tuple(as_key(each) if each.name in entry.keys else each for each in columns)
+    row_key = (ROW_KEY,) if "row_key" in entry.keys else ()
+    return Report(
+        id=entry.id,
+        record_map=RecordMap(*row_key, *OWN, *columns, READ_AT),
+        names=ColumnNames((each.source for each in columns), sent_as, exact),
+        identity=identity if row_key else (),
+        parameters=entry.parameters,
+        every=entry.every,
+        start=entry.start,
+        lookback=entry.lookback,
+        via=entry.via,
+    )
+
+
+def is_text(column: Field) -> bool:
+    """Whether a column tells what a row is about, rather than how much."""
+    return column.json_schema["type"][0] in {"string", "boolean"}
+
+
+def report_streams(
+    entries: Iterable[Entry], metadata_of: Callable[[Entry], Metadata | None]
+) -> list[Stream]:
+    """The streams of the setting `reports`; none if it is empty.
+
+    Args:
+        entries: what is asked for.
+        metadata_of: asks for the metadata of a report that is no preset; None leaves it out.
+    """
+    reports = {}
+    for entry in entries:
+        metadata = None if entry.preset else metadata_of(entry)
+        if entry.preset or metadata:
+            reports[entry.stream] = entry, report_of(entry, metadata)
+    if not reports:
+        return []
+    source = ReportsSource(
+        reports={name: report for name, (_, report) in reports.items()},
+        scope=RETRIEVE_REPORTS,
+        export_scope=Scope("Reports", "Export reports", required=False),
+        download_scope=Scope("Jobs Management", "Download export jobs", required=False),
+        replication_key="period_start",
+    )
+    periods = Stream(
+        name="report_periods",
+        source=source,
+        part=PERIODS,
+        keys=("report", "period"),
+        replication_key="period_start",
+        record_map=PERIOD_COLUMNS,
+    )
+    streams = [
+        Stream(
+            name=name,
+            source=source,
+            part=name,
+            keys=entry.keys,
+            replication_key="period_start",
+            record_map=report.record_map,
+        )
+        for name, (entry, report) in reports.items()
+    ]
+    return [periods, *streams]
