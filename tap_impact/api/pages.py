@@ -249,7 +249,7 @@ def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> list[Any] | 
         [*rows]
         for key, value in body.items()
         if not key.startswith("@") and key.lower() not in NO_ROWS
-        if isinstance(rows := listed(value), list) and (rows is value or rows != [value])
+        if (rows := listed(value)) is value or rows != [value]
     ]
     lists = [rows for rows in lists if rows] or lists[:1]
     if len(lists) == 1:

@@ -5,9 +5,9 @@ Pure, and small however many rows are odd: of each field a count and one row's i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,45 @@ class Role(Enum):
 
 # A row with such a value is not emitted.
 SKIPS_ROW = frozenset({Role.KEY, Role.DATE})
+
+
+class Path(NamedTuple):
+    """Where a value stands in a row."""
+
+    field: str
+    """Like `Terms.EventPayouts.Payout`."""
+    place: str
+    """The same with the positions in lists: `Terms.EventPayouts[0].Payout`."""
+
+    def at(self, name: str) -> Path:
+        """A field of the object that stands here."""
+        return Path(f"{self.field}.{name}", f"{self.place}.{name}")
+
+    def item(self, position: int) -> Path:
+        """An item of the list that stands here."""
+        return Path(self.field, f"{self.place}[{position}]")
+
+
+@dataclass
+class OddValues:
+    """What is odd in one row."""
+
+    unreadable: dict[str, Role] = field(default_factory=dict)
+    """The fields that cannot be read, within objects by their path."""
+    unknown: set[str] = field(default_factory=set)
+    """The fields of its objects that the schema does not know, by their path."""
+    as_sent: dict[str, Any] = field(default_factory=dict)
+    """The values of both, by their place."""
+
+    def add_unreadable(self, path: Path, role: Role, sent: Any) -> None:
+        """Note a value that cannot be read."""
+        self.unreadable[path.field] = role
+        self.as_sent[path.place] = sent
+
+    def add_unknown(self, path: Path, sent: Any) -> None:
+        """Note a value within an object that no property has."""
+        self.unknown.add(path.field)
+        self.as_sent[path.place] = sent
 
 
 @dataclass

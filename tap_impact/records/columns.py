@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from tap_impact.records.anomalies import OddValues
 from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from tap_impact.records.anomalies import Anomalies, Role
+    from tap_impact.records.anomalies import Anomalies
     from tap_impact.records.fields import Field, RecordMap, Row
 
 # What a stream map may make that JSON has no type for is written as text, as by the SDK.
@@ -34,6 +35,8 @@ SAMPLE = 50
 
 # Few enough rows for the processor's cache, enough to spread the cost of each step.
 ROWS_AT_ONCE = 200
+
+NOT_ODD = OddValues()
 
 # What the values of most columns are, and what can be cached: `1`, `1.0` and `True` are equal.
 TEXTS = frozenset({str, type(None)})
@@ -68,23 +71,19 @@ class Column:
         self._field = field
         self._cache = cache
 
-    def json(
-        self, values: Sequence[Any], unreadable: Mapping[int, dict[str, Role]]
-    ) -> Iterable[bytes]:
+    def json(self, values: Sequence[Any], odd: Mapping[int, OddValues]) -> Iterable[bytes]:
         """The JSON of each value's property, by the shortest way; a `repeat` if it is but one.
 
         Args:
             values: of the rows, as sent.
-            unreadable: where to note by row which field cannot be read; null stands for it.
+            odd: where to note by row what cannot be read; null stands for it.
         """
         if TEXTS.issuperset(map(type, values)):
             try:
                 return self._json_of_texts(values)
             except UnreadableValue:
                 pass
-        return [
-            to_json(self._field.value(value, unreadable[row])) for row, value in enumerate(values)
-        ]
+        return [to_json(self._field.value(value, odd[row])) for row, value in enumerate(values)]
 
     def _json_of_texts(self, texts: Sequence[str | None]) -> Iterable[bytes]:
         first = texts[0]
@@ -173,29 +172,27 @@ class RecordEncoder:
 
     def columns(self, rows: Sequence[Any]) -> Columns:
         """The JSON of the rows' values, by property; as for `encode`. There is at least one row."""
-        unreadable: defaultdict[int, dict[str, Role]] = defaultdict(dict)
+        odd: defaultdict[int, OddValues] = defaultdict(OddValues)
         are_whole = self._are_whole(rows)
         values = self._values(rows, are_whole=are_whole)
         columns: dict[str, Iterable[bytes]] = {
-            field.name: column.json(values[field.source], unreadable)
-            for field, column in self._columns
+            field.name: column.json(values[field.source], odd) for field, column in self._columns
         }
-        is_clean = not any(unreadable.values())
+        is_clean = not any(each.as_sent for each in odd.values())
         if is_clean and are_whole:
             columns[ADDITIONAL_FIELDS] = repeat(b"null", len(rows))
         else:
             unknown = self._anomalies.unknown_fields
             columns[ADDITIONAL_FIELDS] = [
-                to_json(self._map.additional(as_sent(row), unreadable.get(each, ()), unknown))
+                to_json(self._map.additional(as_sent(row), odd.get(each, NOT_ODD), unknown))
                 for each, row in enumerate(rows)
             ]
         if is_clean:
             return Columns(columns, len(rows))
         is_kept = [True] * len(rows)
-        for row in sorted(unreadable):
-            if unreadable[row]:
-                row_id = self._map.identity(rows[row])
-                is_kept[row] = self._anomalies.count(unreadable[row], row_id)
+        for row in sorted(odd):
+            if unreadable := odd[row].unreadable:
+                is_kept[row] = self._anomalies.count(unreadable, self._map.identity(rows[row]))
         size = sum(is_kept)
         placed: dict[str, Iterable[bytes]] = {
             name: repeat(next(column), size)

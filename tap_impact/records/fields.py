@@ -11,17 +11,17 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_impact.records.anomalies import Role
+from tap_impact.records.anomalies import OddValues, Path, Role
 from tap_impact.records.names import column_name
 from tap_impact.records.timestamps import iso, parse_with_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from tap_impact.records.anomalies import Anomalies
@@ -69,31 +69,51 @@ class Field(NamedTuple):
     """
     role: Role = Role.OTHER
     """What it means if a value cannot be read."""
+    read_within: Callable[[Any, OddValues, Path], Any] | None = None
+    """In place of `read` for objects and lists of them: notes what is odd within.
+
+    What it raises is the same.
+    """
 
     def named(self, name: str) -> Field:
         """The same, where the API's name would make no good column."""
         return self._replace(name=name)
 
-    def value(self, sent: Any, unreadable: dict[str, Role]) -> Any:
-        """What the property is; null if it cannot be read, and then noted in `unreadable`."""
+    def value(self, sent: Any, odd: OddValues, parent: Path | None = None) -> Any:
+        """What the property is; null if it cannot be read, and then noted in `odd`."""
         try:
-            return self.read(sent)
+            if self.read_within is None:
+                return self.read(sent)
+            return self.read_within(sent, odd, self.path(parent))
         except UnreadableValue:
-            unreadable[self.source] = self.role
+            odd.add_unreadable(self.path(parent), self.role, sent)
             return None
+
+    def path(self, parent: Path | None) -> Path:
+        """Where it stands; without a parent, in the row itself."""
+        return parent.at(self.source) if parent else Path(self.source, self.source)
+
+
+class Omitted(NamedTuple):
+    """A field of the API that is read into nothing: no record, no log, no state."""
+
+    source: str
+    reason: str
 
 
 class RecordMap:
     """The fields of one kind of row, in order: its JSON schema, and its rows made records."""
 
-    def __init__(self, *fields: Field) -> None:
+    def __init__(self, *fields: Field | Omitted) -> None:
         """Take the fields in the order of the schema's properties."""
-        self.fields = fields
-        self.sent = [field for field in fields if field.source]
+        self.fields = [field for field in fields if isinstance(field, Field)]
+        self.omitted = [field for field in fields if isinstance(field, Omitted)]
+        self.sent = [field for field in self.fields if field.source]
         # Rows that the tap makes itself hold nothing that it does not know.
         self.is_from_api = any(field.read is not as_given for field in self.sent)
-        self.keys = [field for field in fields if field.json_schema["type"] == ["string"]]
-        self.sources = dict.fromkeys(field.source for field in self.sent).keys()
+        self.keys = [field for field in self.fields if field.json_schema["type"] == ["string"]]
+        omitted = [field.source for field in self.omitted]
+        self.sources = dict.fromkeys([field.source for field in self.sent] + omitted).keys()
 
     @cached_property
     def row_type(self) -> type[msgspec.Struct]:
@@ -125,23 +145,24 @@ class RecordMap:
             UnreadableField: The row cannot be placed, because its key or what it is dated by cannot
                 be read; it is counted.
         """
-        unreadable: dict[str, Role] = {}
-        record = {field.name: field.value(row.get(field.source), unreadable) for field in self.sent}
+        odd = OddValues()
+        record = {field.name: field.value(row.get(field.source), odd) for field in self.sent}
         if self.is_from_api:
             unknown = anomalies.unknown_fields if anomalies else set[str]()
-            record[ADDITIONAL_FIELDS] = self.additional(row, unreadable, unknown)
+            record[ADDITIONAL_FIELDS] = self.additional(row, odd, unknown)
+        unreadable = odd.unreadable
         if unreadable and not (anomalies and anomalies.count(unreadable, self.identity(row))):
             raise UnreadableField(next(iter(unreadable)))
         return record
 
     def additional(
-        self, row: Mapping[str, Any], unreadable: Iterable[str], unknown: set[str]
+        self, row: Mapping[str, Any], odd: OddValues, unknown: set[str]
     ) -> dict[str, Any] | None:
         """What a row holds and no other property has, as sent; None if there is nothing.
 
         Args:
             row: as sent.
-            unreadable: its fields that cannot be read.
+            odd: what was found odd in its fields.
             unknown: where the names of fields that the map does not know are added.
         """
         additional = {
@@ -149,8 +170,8 @@ class RecordMap:
             for name, value in row.items()
             if name not in self.sources and not is_blank(value)
         }
-        unknown.update(additional)
-        return additional | {name: row[name] for name in unreadable} or None
+        unknown.update(additional, odd.unknown)
+        return additional | odd.as_sent or None
 
     def identity(self, row: Row) -> str:
         """What names a row in the log: its keys as sent, or its `Id` if it has none."""
@@ -158,14 +179,6 @@ class RecordMap:
         values = msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
         sent = (values.get(name) for name in names)
         return " ".join("?" if isinstance(value, Mapping | list) else str(value) for value in sent)
-
-    def identities(self, rows: Sequence[Row]) -> Iterator[str]:
-        """What tells each row from the others, as sent. Rows are all of one type."""
-        if rows and isinstance(rows[0], msgspec.Struct):
-            columns = [map(attrgetter(field.source), rows) for field in self.keys]
-        else:
-            columns = [map(methodcaller("get", field.source), rows) for field in self.keys]
-        return map(" ".join, zip(*(map(str, column) for column in columns), strict=True))
 
 
 def is_blank(value: object) -> bool:
@@ -343,6 +356,8 @@ def read_days(values: Sequence[str | None]) -> list[str | None]:
 
 def read_text_list(value: object) -> list[str] | None:
     """What `text_list` makes of a value."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        (value,) = value.values()
     return [as_text(item) for item in listed(value) if not is_blank(item)] or None
 
 
@@ -434,15 +449,26 @@ UTC_HOURS = HourCache(lambda hour: iso(hour)[:13])
 DAYS = HourCache(lambda hour: hour.date().isoformat())
 
 
-def listed(value: object) -> Iterable[Any]:
+def listed(value: object, known: AbstractSet[str] = frozenset()) -> list[Any]:
     """The items of a list that may have lost its shape on the way from XML to JSON.
 
-    A list, an object that wraps one list, a lone item, and null are all met for lists.
+    A list, an object that wraps one, a lone item, one that is wrapped, and null are all met.
+
+    Args:
+        value: as sent.
+        known: the fields of the items, if they are objects: one that has any is no wrapper.
     """
     if is_blank(value):
         return []
-    if isinstance(value, Mapping) and len(value) == 1:
+    if isinstance(value, Mapping) and len(value) == 1 and known.isdisjoint(value):
         (wrapped,) = value.values()
         if isinstance(wrapped, list):
             return wrapped
+        if known and (is_blank(wrapped) or not known.isdisjoint(fields_of(wrapped))):
+            return listed(wrapped, known)
     return value if isinstance(value, list) else [value]
+
+
+def fields_of(value: object) -> Iterable[str]:
+    """The names of an object's fields; none if it is no object."""
+    return value if isinstance(value, Mapping) else ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
@@ -54,6 +56,8 @@ class ListSource(Source):
     data_key: str
     """Where the rows of a page stand."""
     scope: Scope
+    row_keys: tuple[str, ...] = ("Id",)
+    """The API's fields that tell its rows apart."""
     max_pages: int | None = None
     """How many pages impact.com gives of the list; None if it does not say."""
 
@@ -82,8 +86,7 @@ class ListSource(Source):
             TooManyPages: The list is longer than `max_pages`.
             FatalAPIError: It came short again.
         """
-        first, *others = sync.streams
-        row_type = None if others else first.row_type
+        row_type = sync.streams[0].row_type if len(sync.streams) == 1 else None
         seen: set[str] = set()
         for is_second in (False, True):
             announced: list[int] = []
@@ -92,7 +95,7 @@ class ListSource(Source):
             )
             for page in pages:
                 announced.append(page.total)
-                identities = [*first.record_map.identities(page.rows)]
+                identities = [*identities_of(page.rows, self.row_keys)]
                 if not is_second:
                     yield page.rows
                 elif rows := [
@@ -110,6 +113,15 @@ class ListSource(Source):
                 again = "" if is_second else " Reading the list again."
                 sync.logger.warning("%s: %s.%s", sync.name, came, again)
         raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")
+
+
+def identities_of(rows: Sequence[Row], keys: Sequence[str]) -> Iterator[str]:
+    """What tells each row from the others, as sent. Rows are all of one type."""
+    if rows and isinstance(rows[0], msgspec.Struct):
+        columns = [map(attrgetter(key), rows) for key in keys]
+    else:
+        columns = [map(methodcaller("get", key), rows) for key in keys]
+    return map(" ".join, zip(*(map(str, column) for column in columns), strict=True))
 
 
 def list_pages(client: ImpactClient, path: str, *data_keys: str) -> Iterator[Page]:

@@ -8,7 +8,10 @@ from tap_impact.sources.lists import ListSource
 from tap_impact.streams.stream import Stream
 
 CAMPAIGN_LIST = ListSource(
-    "/Campaigns", "Campaigns", Scope("Campaigns", "Retrieve campaigns", required=False)
+    "/Campaigns",
+    "Campaigns",
+    Scope("Campaigns", "Retrieve campaigns", required=False),
+    row_keys=("CampaignId",),
 )
 
 # Campaigns that the partner has a contract with.

@@ -1,0 +1,101 @@
+"""Fields that hold objects, or lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_impact.records.anomalies import Role
+from tap_impact.records.fields import (
+    Field,
+    UnreadableValue,
+    is_blank,
+    listed,
+    nullable,
+)
+from tap_impact.records.names import column_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from tap_impact.records.anomalies import OddValues, Path
+
+
+def nested(source: str, description: str, *fields: Field) -> Field:
+    """An object. It has exactly these properties; null if it is empty.
+
+    What its fields do not know, or cannot read, is kept under the row's `additional_fields`, by a
+    path like `Terms.EventPayouts[0].Payout`.
+    """
+    reader = ObjectReader.of(fields)
+    schema = nullable("object", description) | reader.json_schema()
+    return Field(source, column_name(source), schema, read_blank, read_within=reader.read_object)
+
+
+def nested_list(source: str, description: str, *fields: Field) -> Field:
+    """A list of objects, as `nested`, whichever way a list of the API's XML was turned to JSON."""
+    reader = ObjectReader.of(fields)
+    items = {"type": "object"} | reader.json_schema()
+    schema = nullable("array", description) | {"items": items}
+    return Field(source, column_name(source), schema, read_blank, read_within=reader.read_list)
+
+
+def objects(value: object, known: AbstractSet[str]) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list as sent, for streams whose rows they are.
+
+    Args:
+        value: as sent.
+        known: the fields that such an object may have.
+    """
+    return (item for item in listed(value, known) if isinstance(item, Mapping))
+
+
+def read_blank(value: object) -> None:
+    """What a text is where an object should be."""
+    if not is_blank(value):
+        raise UnreadableValue
+
+
+class ObjectReader(NamedTuple):
+    """Makes objects of the API objects of a record."""
+
+    fields: tuple[Field, ...]
+    known: frozenset[str]
+    """What such an object may have, by the API's names."""
+
+    @classmethod
+    def of(cls, fields: tuple[Field, ...]) -> ObjectReader:
+        """Take the fields in the order of the schema's properties."""
+        return cls(fields, frozenset(field.source for field in fields))
+
+    def json_schema(self) -> dict[str, Any]:
+        """The properties."""
+        return {"properties": {field.name: field.json_schema for field in self.fields}}
+
+    def read_object(self, value: object, odd: OddValues, path: Path) -> dict[str, Any] | None:
+        """What `nested` makes of a value."""
+        if isinstance(value, list) and len(value) <= 1:
+            (value,) = value or (None,)
+        return self._record(value, odd, path) if value != {} and not is_blank(value) else None
+
+    def read_list(self, value: object, odd: OddValues, path: Path) -> list[dict[str, Any]] | None:
+        """What `nested_list` makes of a value."""
+        records = []
+        for position, item in enumerate(listed(value, self.known)):
+            try:
+                if item != {} and not is_blank(item):
+                    records.append(self._record(item, odd, path.item(position)))
+            except UnreadableValue:
+                odd.add_unreadable(path.item(position), Role.OTHER, item)
+        return records or None
+
+    def _record(self, value: object, odd: OddValues, path: Path) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise UnreadableValue
+        for name, sent in value.items():
+            if name not in self.known and not is_blank(sent):
+                odd.add_unknown(path.at(name), sent)
+        return {
+            field.name: field.value(value.get(field.source), odd, path) for field in self.fields
+        }
