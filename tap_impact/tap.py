@@ -90,6 +90,7 @@ class TapImpact(ImpactTap):
         self.account_start = AccountStart()
         self.signal_handler = SignalHandler()
         super().__init__(*args, message_writer=MessageWriter(self.signal_handler), **kwargs)
+        self.message_writer.redact(self.config.get("auth_token") or "")
         if batch_config := self.config.get("batch_config"):
             files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
             self.message_writer.batch_files = files

@@ -1,5 +1,7 @@
 """Singer messages on their way out: RECORDs in a buffer, or in the files of BATCH messages.
 
+Whatever impact.com repeats, the auth token leaves in no record.
+
 One rule holds whatever breaks: a message that is no RECORD leaves after every row that was written
 before it, and none leaves once rows were lost. So a STATE never covers a row that is not out.
 """
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 # A write and a flush for each row would cost as much as making it.
 MAX_BUFFERED_BYTES = 64 * 1024
 
+REDACTED = b"(the token)"
+
 
 class MessageWriter(Output):
     """Writes messages to standard output, and rows to batch files if it is told to.
@@ -39,6 +43,11 @@ class MessageWriter(Output):
         """Begin with an empty buffer."""
         super().__init__(signal_handler)
         self._buffer = bytearray()
+        self._secret = b""
+
+    def redact(self, secret: str) -> None:
+        """Let a secret leave in no record."""
+        self._secret = to_json(secret)[1:-1]
 
     @override
     def write_message(self, message: Message) -> None:
@@ -56,6 +65,8 @@ class MessageWriter(Output):
         Raises:
             FatalSyncError: They cannot be written.
         """
+        if self._secret and self._secret in records:
+            records = records.replace(self._secret, REDACTED)
         if self.batch_files:
             with self._failing_for_good():
                 for message in self.batch_files.add(table, records, extracted):
