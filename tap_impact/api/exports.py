@@ -213,6 +213,11 @@ class Ledger:
         failure = self.failures.get(key)
         return failure is None or failure.not_before <= now
 
+    def retried_last(self, keys: Iterable[str]) -> set[str]:
+        """Those that failed before, but for one that failed the fewest times, the first of them."""
+        failed = [key for key in keys if key in self.failures]
+        return {*sorted(failed, key=lambda key: self.failures[key].times)[1:]}
+
     def fail(self, key: str, now: datetime) -> None:
         """Note that an export could not be had: the next run tries again, then ever rarer."""
         count = 1 + (self.failures[key].times if key in self.failures else 0)
@@ -294,8 +299,8 @@ class Exports:
 
         All that the quota allows are queued before the first is waited for, so impact.com works on
         the later ones while the earlier ones are loaded. Whoever has loaded an export takes it out
-        of the ledger; until then the next run finds its job there, finished or not. One that failed
-        comes after the others, once it is due.
+        of the ledger; until then the next run finds its job there, finished or not. Of those that
+        failed and are due, one keeps its place; the others come last, so that they use up no quota.
 
         Raises:
             AccessDenied, FatalAPIError, RetriableAPIError: as the client says, where it is not
@@ -309,7 +314,7 @@ class Exports:
         new = [key for key in due if key not in self._adopted]
         denied: AccessDenied | None = None
         try:
-            yield from self._ask_for(sorted(new, key=self._ledger.failures.__contains__))
+            yield from self._ask_for(sorted(new, key=self._ledger.retried_last(new).__contains__))
         except AccessDenied as error:  # what was asked for before may still be had
             denied = error
         self._waiting = [key for key in due if key in self._ledger.jobs]
