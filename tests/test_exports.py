@@ -455,14 +455,16 @@ def test_a_day_that_is_always_refused_keeps_no_other_and_is_asked_ever_more_rare
     assert run.ledger.failing() == ""
 
 
-def test_one_that_failed_is_asked_for_after_the_others(travel: Any) -> None:
+def test_of_those_that_failed_one_is_asked_for_in_its_turn_and_the_others_last(
+    travel: Any,
+) -> None:
     run = travel()
-    run.sandbox.spoil(of_day(DAYS[0], faults.status(500)))
-    assert run.run(ONE) == []
+    run.sandbox.spoil([faults.status(500).at("ClickExport", times=ALWAYS)])
+    assert run.run(DAYS[:2]) == []
     run.sandbox.spoil([])
     assert run.next_run(DAYS) == DAYS
     dates = [seen.query["Date"] for seen in run.sandbox.requests if "Date" in seen.query]
-    assert dates == [*map(str, DAYS[1:]), str(DAYS[0])]
+    assert dates == [str(day) for day in (DAYS[0], *DAYS[2:], DAYS[1])]
 
 
 def test_requests_that_all_fail_do_not_use_the_quota_up(travel: Any) -> None:
