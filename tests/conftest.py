@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest import mock
 
@@ -70,15 +71,20 @@ def sandbox() -> Iterator[SandboxFactory]:
 
 
 @pytest.fixture(scope="session")
-def database_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a PostgreSQL that pip installed, on loopback."""
+def database_port() -> Iterator[int]:
+    """The port of a PostgreSQL that pip installed, on loopback.
+
+    Its data is not below pytest's own folder: that is closed to others whenever a pytest starts,
+    and so to the user that PostgreSQL runs as in place of root.
+    """
     with socket.create_server((database.HOST, 0)) as free:
         port: int = free.getsockname()[1]
-    options = ["--port", str(port), "--data-dir", str(tmp_path_factory.mktemp("postgres"))]
-    started = CliRunner().invoke(database.cli, ["start", *options])
-    assert started.exit_code == 0, started.output
-    yield port
-    CliRunner().invoke(database.cli, ["stop", *options])
+    with TemporaryDirectory() as folder:
+        options = ["--port", str(port), "--data-dir", str(Path(folder, "postgres"))]
+        started = CliRunner().invoke(database.cli, ["start", *options])
+        assert started.exit_code == 0, started.output
+        yield port
+        CliRunner().invoke(database.cli, ["stop", *options])
 
 
 @pytest.fixture
