@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from tap_impact.api.export_files import flat
 from tap_impact.inspect.estimate import estimates
+from tap_impact.inspect.reports import describe_report, list_reports
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import RecordMap, decimal, flag, key, listed, text, timestamp
 from tap_impact.records.timestamps import parse_with_offset
@@ -182,6 +183,28 @@ def job(context: click.Context, job_id: str, *, raw: bool) -> None:
     """Print a job, such as an export of clicks; job_id of the stream click_exports names it."""
     row = look(context).client.get(f"/Jobs/{quote(job_id, safe='')}")
     show([row if raw else JOBS.record(row)])
+
+
+@cli.command()
+@click.pass_context
+def reports(context: click.Context) -> None:
+    """List the reports of the account, and which of them can be loaded."""
+    for line in list_reports(look(context).client):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("report_id")
+@raw
+@click.pass_context
+def report(context: click.Context, report_id: str, *, raw: bool) -> None:
+    """Tell what a report takes and gives, and the setting that loads it."""
+    client = look(context).client
+    if raw:
+        show([client.get(f"/Reports/{quote(report_id, safe='')}/MetaData")])
+        return
+    for line in describe_report(client, report_id):
+        click.echo(line)
 
 
 @cli.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -48,6 +49,9 @@ DAY_FORMS = [
 TIME_FORMS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
 CURRENCY_SIGN = re.compile(r"^(-?)[$€£¥]\s*")
+
+# As many as the API writes elsewhere.
+DECIMALS = 6
 
 # What a column is that identifies something, whichever type impact.com gives it: ids are texts.
 NAMES_AN_ID = re.compile(r"(^|_)[a-z]?id\d*$")
@@ -96,11 +100,12 @@ class ColumnNames(dict[str, str]):
         return self[sent] in self.columns
 
     def renamed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row by the columns' names; of two that go by one name, the second stays as sent."""
+        """A row by the columns' names; of two that would share one, the other stays as sent."""
         found: dict[str, Any] = {}
         for sent, value in row.items():
             name = self[sent]
-            found[sent if name in found else name] = value
+            is_taken = name in found or (name != sent and name in row)
+            found[sent if is_taken else name] = value
         return found
 
 
@@ -230,7 +235,15 @@ def read_figure(value: object) -> Any:
         return None
     if isinstance(value, str):
         value = CURRENCY_SIGN.sub(r"\1", value.strip()).removesuffix("%")
-    return exact_decimal(value)
+    return without_idle_zeros(exact_decimal(value))
+
+
+def without_idle_zeros(number: Decimal) -> Decimal:
+    """The same number without the zeros that fill it up: reports write money to 18 decimals."""
+    if int(number.as_tuple().exponent) >= -DECIMALS:
+        return number
+    short = number.quantize(Decimal(1).scaleb(-DECIMALS))
+    return short if short == number else number
 
 
 def read_calendar_day(value: object) -> str | None:

@@ -122,7 +122,12 @@ SUB_IDS = {
     "pubsubid3": "sub_id3",
     "pub_subid3": "sub_id3",
 }
-COSTS = {"cpc_cost": "click_cost", "bonus": "bonus_cost", "conversion_rate": "cr"}
+COSTS = {
+    "cpc_cost": "click_cost",
+    "bonus": "bonus_cost",
+    "conversion_rate": "cr",
+    "imps": "impressions",
+}
 
 PRESETS = {
     "daily_performance": Preset(
