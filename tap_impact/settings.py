@@ -164,6 +164,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "action_items_source",
+        th.StringType(allowed_values=["items", "report"]),
+        default="items",
+        title="Source of action items",
+        description=(
+            "Where items of actions come from: items, a request for each action, or report, an "
+            "export for each month of the report SkuLevelActions, which tells less of an item."
+        ),
+    ),
+    th.Property(
         "reports",
         th.ArrayType(th.CustomType(REPORT)),
         title="Reports",

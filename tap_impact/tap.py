@@ -110,13 +110,15 @@ class TapImpact(ImpactTap):
         wrong = [*entry_problems(reports)]
         if not wrong:
             entries = [Entry.of(each) for each in reports]
-            declared = (*STREAMS, *report_streams(entries, self._metadata_of))
-            for stream in declared[len(STREAMS) :]:
+            with_items = self.config.get("action_items_source") == "report"
+            asked = report_streams(entries, self._metadata_of, with_items=with_items)
+            for stream in asked:
                 known = [each.name for each in stream.record_map.fields]
                 wrong += unknown_keys(stream.name, stream.keys, known)
         if wrong:
             raise settings_error(wrong)
-        return declared
+        taken = {stream.name for stream in asked}
+        return (*(each for each in STREAMS if each.name not in taken), *asked)
 
     def _metadata_of(self, entry: Entry) -> Metadata | None:
         """The metadata of a report that is no preset; None if it cannot be had, which is said."""

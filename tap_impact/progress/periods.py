@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tap_impact.records.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 ONE_DAY = timedelta(days=1)
 
@@ -115,17 +115,37 @@ class Coverage:
 
 
 def due(
-    covered: Coverage | None, every: Every, *, start: date, today: date, lookback: timedelta
+    covered: Coverage | None,
+    every: Every,
+    *,
+    start: date,
+    today: date,
+    lookback: timedelta,
+    changed: Collection[date] = (),
 ) -> list[Period]:
     """What a run reads, newest first: what is new, what may have changed, what is missing.
 
     What may have changed lies within `lookback` of the last run, however long ago that was.
+
+    Args:
+        covered: what was read so far.
+        every: how the span is cut.
+        start: how far back history goes.
+        today: the newest day.
+        lookback: for how long what was read may change.
+        changed: days of which it is known that something changed since the last run.
     """
     periods = [*periods_back(every, start, today)]
     if covered is None or every is Every.ALL:
         return periods
     changing = min(covered.through, today) - lookback
-    return [each for each in periods if each.last >= changing or not covered.holds(each)]
+    return [
+        each
+        for each in periods
+        if each.last >= changing
+        or not covered.holds(each)
+        or any(each.first <= day <= each.last for day in changed)
+    ]
 
 
 def begun(
@@ -144,9 +164,6 @@ def begun(
     if covered is None:
         newest = periods[0]
         return Coverage(every, newest.first, today, frozenset({newest.name}))
-    again = due(covered, every, start=covered.since, today=today, lookback=lookback)
-    return replace(
-        covered,
-        through=max(covered.through, today),
-        open=covered.open | {each.name for each in again},
-    )
+    left_out = due(covered, every, start=covered.since, today=today, lookback=lookback)
+    again = {each.name for each in (*left_out, *periods) if each.first >= covered.since}
+    return replace(covered, through=max(covered.through, today), open=covered.open | again)

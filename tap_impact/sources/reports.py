@@ -143,6 +143,8 @@ class Report:
     lookback: timedelta = timedelta(days=90)
     via: Via | None = None
     """None: at once, but by exports as soon as a period has more rows than a page."""
+    state_key: str = ""
+    """Under which its progress stands in the bookmark, if not in the bookmark itself."""
 
     @property
     def path(self) -> str:
@@ -153,6 +155,16 @@ class Report:
         """The query for a span ("Run a report")."""
         span = {"START_DATE": first.isoformat(), "END_DATE": last.isoformat()}
         return {**self.parameters, **span}
+
+    def made_of(self, found: Iterable[dict[str, Any]], read_at: str) -> Iterable[Mapping[str, Any]]:
+        """What the rows of a period become, before they are records."""
+        del read_at
+        return found
+
+    def changed_days(self, sync: Sync, through: date | None) -> set[date]:
+        """Days of which it is known that something changed since the last run."""
+        del sync, through
+        return set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +189,10 @@ class ReportsSource(Source):
 
     @override
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
-        Coverage.of_bookmark(bookmark)
+        for progress in (bookmark, bookmark.get("report") or {}):
+            # That of action_items may be of another source.
+            if "period" in progress:
+                Coverage.of_bookmark(progress)
         Ledger.of_bookmark(bookmark, today=EARLIEST.date())
 
     @override
@@ -210,6 +225,7 @@ class Reading:
         self,
         report: Report,
         stream: SelectedStream,
+        sync: Sync,
         *,
         today: date,
         start: date,
@@ -219,15 +235,17 @@ class Reading:
 
         Raises:
             FatalAPIError: The state is of another report, or the span is longer than one query.
+            AccessDenied, FatalAPIError, RetriableAPIError: as the client says.
         """
         self.report = report
         self.stream = stream
         self.today = today
         self._replication_key = replication_key
-        bookmark = stream.bookmark
+        key = report.state_key
+        self.progress = stream.bookmark.setdefault(key, {}) if key else stream.bookmark
         asked = {"report_id": report.id, "parameters": {**report.parameters}}
-        was = {name: bookmark.get(name, now) for name, now in asked.items()}
-        covered = Coverage.of_bookmark(bookmark)
+        was = {name: self.progress.get(name, now) for name, now in asked.items()}
+        covered = Coverage.of_bookmark(self.progress)
         if was != asked or (covered and covered.every is not report.every):
             raise FatalAPIError(
                 f"{stream.name}: the state is of another report, other parameters or another "
@@ -242,9 +260,16 @@ class Reading:
                 f"{stream.name}: impact.com answers for 365 days at most, and its start_date is "
                 "further back. With the period `month` or `day` it can be."
             )
-        self.left = due(covered, report.every, start=start, today=today, lookback=report.lookback)
+        self.left = due(
+            covered,
+            report.every,
+            start=start,
+            today=today,
+            lookback=report.lookback,
+            changed=report.changed_days(sync, covered.through if covered else None),
+        )
         self.number = len(self.left)
-        self.via = report.via or (Via.EXPORT if bookmark.get("via") == "export" else None)
+        self.via = report.via or (Via.EXPORT if self.progress.get("via") == "export" else None)
         if self.left:
             self.coverage = begun(
                 covered, report.every, self.left, today=today, lookback=report.lookback
@@ -269,9 +294,9 @@ class Reading:
         self.coverage = self.coverage.plus(period)
         if not is_whole:
             self.coverage = replace(self.coverage, open=self.coverage.open | {period.name})
-        self.stream.bookmark.update(self.coverage.bookmark(self._replication_key) | self._asked)
+        self.progress.update(self.coverage.bookmark(self._replication_key) | self._asked)
         if self.via and not self.report.via:
-            self.stream.bookmark["via"] = self.via.value
+            self.progress["via"] = self.via.value
 
 
 class Run:
@@ -309,12 +334,18 @@ class Run:
                     yield Reading(
                         report,
                         stream,
+                        self.sync,
                         today=self.today,
                         start=start.date(),
                         replication_key=self.source.replication_key,
                     )
-                except FatalAPIError as error:
+                except WrongCredentials:
+                    raise
+                except (FatalAPIError, RetriableAPIError) as error:
                     self.sync.give_up([stream], error)
+                except (KeyError, TypeError, ValueError):
+                    words = f"{stream.name}: its bookmark in the state cannot be read."
+                    self.sync.give_up([stream], FatalAPIError(words))
 
     def _alone(self, reading: Reading, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The batches of one report; an error ends them alone."""
@@ -438,7 +469,7 @@ class Run:
             "read_at": read_at,
         }
         encoder = RecordEncoder(report.record_map, (), {}, stream.anomalies)
-        left = map(report.names.renamed, found)
+        left = iter(report.made_of(map(report.names.renamed, found), read_at))
         with Ordinals() as ordinals:
             while some := [*islice(left, ROWS_AT_ONCE)]:
                 count += len(some)

@@ -6,7 +6,7 @@ catalog takes no request; those of other reports come from the report's metadata
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,7 +39,9 @@ from tap_impact.records.report_columns import (
     unique_names,
 )
 from tap_impact.sources.lists import ListSource
+from tap_impact.sources.report_items import ItemsReport
 from tap_impact.sources.reports import PERIODS, Report, ReportsSource, Via
+from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
 from tap_impact.streams.stream import Stream
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ DAY = {"format": "date"}
 INSTANT = {"format": "date-time"}
 
 RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
+
+EXPORT_REPORTS = Scope("Reports", "Export reports", required=False)
+DOWNLOAD_EXPORTS = Scope("Jobs Management", "Download export jobs", required=False)
 
 REPORT_LIST = ListSource("/Reports", "Reports", RETRIEVE_REPORTS)
 
@@ -299,6 +304,18 @@ PERIOD_COLUMNS = RecordMap(
 )
 
 
+# What fills action_items in place of a request for each action.
+ITEMS_REPORT = ItemsReport(
+    id=PRESETS["sku_actions"].id,
+    record_map=ACTION_ITEMS.record_map,
+    names=ColumnNames(
+        (each.source for each in PRESETS["sku_actions"].columns), PRESETS["sku_actions"].sent_as
+    ),
+    via=Via.EXPORT,
+    updates=ITEMS.updates,
+)
+
+
 class Entry(NamedTuple):
     """One entry of the setting `reports`, its presets filled in."""
 
@@ -418,45 +435,51 @@ def is_text(column: Field) -> bool:
 
 
 def report_streams(
-    entries: Iterable[Entry], metadata_of: Callable[[Entry], Metadata | None]
+    entries: Iterable[Entry],
+    metadata_of: Callable[[Entry], Metadata | None],
+    *,
+    with_items: bool = False,
 ) -> list[Stream]:
-    """The streams of the setting `reports`; none if it is empty.
+    """The streams of the setting `reports`; none if nothing is asked for.
 
     Args:
         entries: what is asked for.
         metadata_of: asks for the metadata of a report that is no preset; None leaves it out.
+        with_items: whether `action_items` comes from a report too.
     """
-    reports = {}
-    for entry in entries:
-        metadata = None if entry.preset else metadata_of(entry)
-        if entry.preset or metadata:
-            reports[entry.stream] = entry, report_of(entry, metadata)
-    if not reports:
-        return []
+    reports: dict[str, Report] = {}
     source = ReportsSource(
-        reports={name: report for name, (_, report) in reports.items()},
+        reports=reports,
         scope=RETRIEVE_REPORTS,
-        export_scope=Scope("Reports", "Export reports", required=False),
-        download_scope=Scope("Jobs Management", "Download export jobs", required=False),
+        export_scope=EXPORT_REPORTS,
+        download_scope=DOWNLOAD_EXPORTS,
         replication_key="period_start",
-    )
-    periods = Stream(
-        name="report_periods",
-        source=source,
-        part=PERIODS,
-        keys=("report", "period"),
-        replication_key="period_start",
-        record_map=PERIOD_COLUMNS,
     )
     streams = [
         Stream(
-            name=name,
+            name="report_periods",
             source=source,
-            part=name,
-            keys=entry.keys,
+            part=PERIODS,
+            keys=("report", "period"),
             replication_key="period_start",
-            record_map=report.record_map,
+            record_map=PERIOD_COLUMNS,
         )
-        for name, (entry, report) in reports.items()
     ]
-    return [periods, *streams]
+    for entry in entries:
+        metadata = None if entry.preset else metadata_of(entry)
+        if entry.preset or metadata:
+            reports[entry.stream] = report_of(entry, metadata)
+            streams.append(
+                Stream(
+                    name=entry.stream,
+                    source=source,
+                    part=entry.stream,
+                    keys=entry.keys,
+                    replication_key="period_start",
+                    record_map=reports[entry.stream].record_map,
+                )
+            )
+    if with_items:
+        reports[ACTION_ITEMS.name] = ITEMS_REPORT
+        streams.append(replace(ACTION_ITEMS, source=source, part=ACTION_ITEMS.name))
+    return streams if reports else []
