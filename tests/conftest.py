@@ -63,7 +63,12 @@ def sandbox() -> Iterator[SandboxFactory]:
         ) -> Sandbox:
             imagined = {name: options.pop(name) for name in WORLD_OPTIONS & options.keys()}
             world = world or World(
-                **{"opened": date(2026, 1, 1), "actions_per_day": 10, **imagined}
+                **{
+                    "opened": date(2026, 1, 1),
+                    "actions_per_day": 10,
+                    "clicks_per_day": 100,
+                    **imagined,
+                }
             )
             return stack.enter_context(Sandbox(world, at=at, **options))
 

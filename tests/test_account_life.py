@@ -89,6 +89,7 @@ def requests_per_path(sandbox: Sandbox) -> Counter[str]:
     return Counter(request.path.rpartition("/")[2] for request in sandbox.requests)
 
 
+@pytest.mark.slow
 def test_the_loaded_table_is_right_after_each_of_sixty_daily_runs(sandbox: Sandbox) -> None:
     run = load(sandbox)
     table = {record["id"]: loaded(record) for record in run.records("actions")}

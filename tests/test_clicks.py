@@ -124,6 +124,7 @@ def wanted(impact: Sandbox) -> set[date]:
     return {START + timedelta(days=number) for number in range((yesterday - START).days + 1)}
 
 
+@pytest.mark.slow
 def test_twelve_mornings_with_forty_days_of_history(impact: Sandbox, warehouse: Warehouse) -> None:
     state = None
     for morning in range(1, 13):
@@ -138,6 +139,7 @@ def test_twelve_mornings_with_forty_days_of_history(impact: Sandbox, warehouse: 
     assert [*check_exports(impact).values()] == [10] * 4 + [4] + [1] * 7
 
 
+@pytest.mark.slow
 def test_twelve_mornings_on_which_much_goes_wrong(
     impact: Sandbox, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -370,6 +372,7 @@ def test_a_state_that_cannot_be_read_is_said_so(impact: Sandbox, bookmark: dict[
     assert not impact.requests
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(sandbox: SandboxFactory, tmp_path: Path) -> None:
     peaks = []
     for clicks_per_day in (500, 40_000):

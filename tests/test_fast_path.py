@@ -115,7 +115,7 @@ def described(anomalies: Anomalies) -> dict[str, Any]:
     return vars(anomalies) | {"fails_run": anomalies.fails_run}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(tables())
 @example((ACTIONS.record_map, [{"Id": "1", "Payout": 0, "CampaignName": 0, "Oid": False}]))
 @example((ACTIONS.record_map, [{"Id": "1", "Payout": Decimal("0.0"), "CampaignName": {}}]))
@@ -262,7 +262,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
     fast, slow = (
         run(
             sandbox(
-                actions_per_day=20,
+                actions_per_day=10,
                 switches=Switches(click_export="sync"),
                 hourly_detail=10**6,
                 hourly_other=10**6,
@@ -270,8 +270,8 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
             *all_streams(),
             path=each,
             method=method,
-            action_items_per_run=200,
-            click_start_date="2026-06-22",
+            action_items_per_run=50,
+            click_start_date="2026-06-26",
         )
         for each in ("fast", path)
     )
@@ -280,7 +280,7 @@ def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, path: str, meth
     assert lines(fast, *kinds) == lines(slow, *kinds)
     assert all(fast.records(stream) for stream in all_streams())
     for stream in ("actions", "action_updates", "clicks"):
-        assert len(fast.records(stream)) > 1000
+        assert len(fast.records(stream)) > 300
         assert looks_at_the_clock(fast, stream) < 50
         assert looks_at_the_clock(slow, stream) > 100
 

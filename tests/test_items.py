@@ -185,12 +185,12 @@ def test_runs_of_a_few_actions_add_up(serve: Callable[..., Sandbox], most: int) 
     assert repeated == 0
 
 
-@pytest.mark.parametrize(("hours", "runs"), [(24, 8), (1, 8), (0.25, 6)])
+@pytest.mark.parametrize(("hours", "runs"), [(24, 6), (1, 4), (0.25, 4)])
 def test_what_changed_is_asked_again_and_nothing_else(
     serve: Callable[..., Sandbox], hours: float, runs: int
 ) -> None:
     sandbox = serve(
-        World(seed=f"changes {hours}", actions_per_day=30, opened=OPENED), hourly_detail=5000
+        World(seed=f"changes {hours}", actions_per_day=20, opened=OPENED), hourly_detail=5000
     )
     run = load(sandbox, action_items_per_run=2000)
     rows = {key(record): record for record in run.records("action_items")}

@@ -179,7 +179,7 @@ def test_settings_that_would_leak_or_break_are_refused(
     setting: str, value: str, words: str
 ) -> None:
     config = {"account_sid": SID, "auth_token": TOKEN} | CONFIG
-    run = run_tap(config | {setting: value})
+    run = run_inside(config | {setting: value})
     assert run.exit_code == 1
     assert words in run.stderr
     assert "Traceback" not in run.stderr

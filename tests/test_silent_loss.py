@@ -71,6 +71,7 @@ def through(pipe: Pipeline, stream: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_five_hours_ahead_loses_nothing_over_hourly_runs(
     sandbox: SandboxFactory,
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_clock_that_is_five_hours_ahead_loses_nothing_over_hourly_runs(
     assert (pipe.wrong_actions(), pipe.missing_updates()) == (set(), set())
 
 
+@pytest.mark.slow
 def test_one_run_that_is_22_hours_ahead_stops_no_later_run(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=NOW, seed="clock", actions_per_day=20, **PLENTY)
     pipe = pipeline(impact)

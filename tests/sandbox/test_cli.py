@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from datetime import UTC, datetime
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
+from impact_sandbox.cli import main
 from impact_sandbox.switches import CHOICES
 from impact_sandbox.world import World
 
@@ -23,15 +24,8 @@ COMMAND = TAP.with_name("impact-sandbox")
 AT = "2026-06-30T06:10:00Z"
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environment},
-    )
+def run(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)], env=environment)
 
 
 def test_truth() -> None:
@@ -65,7 +59,7 @@ def test_serve() -> None:
 @pytest.mark.parametrize("switch", ["gzip", "gzipped=1", "click_export=maybe", "scopes=All"])
 def test_a_wrong_switch(switch: str) -> None:
     answer = run("serve", "--switch", switch)
-    assert answer.returncode == 1
+    assert answer.exit_code == 1
     assert answer.stderr.startswith("Error: ")
 
 
@@ -85,7 +79,7 @@ def test_help_names_every_switch_with_its_values() -> None:
 
 def test_an_instant_that_is_none() -> None:
     answer = run("truth", "--at", "yesterday")
-    assert answer.returncode == 2
+    assert answer.exit_code == 2
     assert "yesterday is not like 2026-06-30T06:10:00Z" in answer.stderr
 
 
@@ -109,7 +103,7 @@ def test_check_names_the_rules_that_a_client_broke(tmp_path: Path) -> None:
             requests.get(url + path, auth=auth, headers=headers, timeout=10)
         process.send_signal(signal.SIGTERM)
     told = run("check", log)
-    assert told.returncode == 1
+    assert told.exit_code == 1
     lines = [line.split(maxsplit=1) for line in told.stdout.splitlines() if line]
     counts = {text.partition(":")[0].partition(";")[0]: count for count, text in lines}
     assert counts == {
@@ -134,7 +128,7 @@ def test_check_of_a_client_that_broke_none(tmp_path: Path) -> None:
     log = tmp_path / "requests.ndjson"
     log.write_text('{"at": "2026-06-30T06:10:00Z", "method": "GET", "path": "/", "status": 200}')
     told = run("check", log)
-    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "No rule was broken.")
+    assert (told.exit_code, told.stdout.splitlines()[-1]) == (0, "No rule was broken.")
     log.write_text("not a log")
     assert run("check", log).stderr.startswith(f"Error: {log} is no log of `serve --log`: ")
 

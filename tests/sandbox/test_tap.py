@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = TAP.with_name("tap-impact-sandbox")
+pytestmark = pytest.mark.slow
 AT = "2026-06-30T06:10:00Z"
 
 
