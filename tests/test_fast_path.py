@@ -48,7 +48,7 @@ READERS = {
     for field in record_map.fields
     if field.read_texts
 }.values()
-NOW = re.compile('"time_extracted":"[^"]*"')
+NOW = re.compile('"(?:time_extracted|requested_at|completed_at)":"[^"]*"')
 
 PATHS = ("fast", "stream maps", "nested selection")
 """The last two make the SDK handle single records, and change none."""
