@@ -14,7 +14,7 @@ from tests.runs import catalog
 from tests.tables import Tables, load
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
-WORLD = World(seed="resume", actions_per_day=0.6, clicks_per_day=20, opened=date(2026, 5, 1))
+WORLD = World(seed="resume", actions_per_day=0.6, clicks_per_day=20, opened=date(2026, 2, 1))
 
 
 def impact(world: World = WORLD, **options: Any) -> Sandbox:

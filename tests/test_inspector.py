@@ -83,6 +83,8 @@ GRANTED = {
     DOWNLOAD: "has",
     LOOK: "has",
     ITEMS: "has",
+    "Contracts > Retrieve contracts": "has",
+    "Invoices > Retrieve invoices": "has",
 }
 CLICKS = {"Export clicks", "Retrieve click"}
 JOBS = {"Retrieve jobs", "Retrieve job", "Download export jobs", "Replay job"}

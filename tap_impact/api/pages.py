@@ -240,11 +240,19 @@ def has_list(body: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) for value in body.values())
 
 
+def unwrapped(rows: list[Any]) -> list[Any]:
+    """Rows as they are; a lone one without the object that it may be wrapped in."""
+    match rows:
+        case [{**fields}] if [dict] == [type(value) for value in fields.values()]:
+            return [*fields.values()]
+    return rows
+
+
 def rows_of(body: Mapping[str, Any], data_keys: tuple[str, ...]) -> list[Any] | None:
     """The rows of a page: under one of the keys, else the one list of objects; None if unclear."""
     for key in data_keys:
         if key in body:
-            return [*listed(body[key])]
+            return unwrapped(listed(body[key]))
     lists = [
         [*rows]
         for key, value in body.items()

@@ -39,6 +39,8 @@ FALSE = frozenset({"false", "0", "no", "n"})
 NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})? )*").fullmatch
 GROUPED_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
+MONTH_YEAR = re.compile(r"(?P<month>0?[1-9]|1[0-2])(?P<year>[0-9]{4})").fullmatch
+
 ADDITIONAL_FIELDS = "additional_fields"
 
 
@@ -207,6 +209,17 @@ def key(source: str, description: str) -> Field:
     return Field(source, column_name(source), schema, read_key, read_keys, Role.KEY)
 
 
+def key_timestamp(source: str, description: str) -> Field:
+    """A point in time that identifies a row and is never blank."""
+    schema = described("string", description) | {"format": "date-time"}
+    return Field(source, column_name(source), schema, read_key_timestamp, role=Role.KEY)
+
+
+def key_number(source: str, description: str) -> Field:
+    """A position that the tap counted, and that identifies a row."""
+    return Field(source, column_name(source), described("integer", description), as_given)
+
+
 def text(source: str, description: str) -> Field:
     """Text in impact.com's own vocabulary, where words like `n/a` stand for nothing."""
     schema = nullable("string", description)
@@ -247,6 +260,12 @@ def day(name: str, source: str, description: str) -> Field:
     return Field(source, name, schema, read_day, read_days)
 
 
+def month(name: str, source: str, description: str) -> Field:
+    """The first day of a month, which the API writes as `42021`."""
+    schema = nullable("string", description) | {"format": "date"}
+    return Field(source, name, schema, read_month)
+
+
 def text_list(source: str, description: str) -> Field:
     """A list of texts, whichever way a list of the API's XML was turned into JSON."""
     schema = nullable("array", description) | {"items": {"type": "string"}}
@@ -258,6 +277,13 @@ def read_key(value: object) -> str:
     if is_blank(value):
         raise UnreadableValue
     return as_text(value)
+
+
+def read_key_timestamp(value: object) -> str:
+    """What `key_timestamp` makes of a value."""
+    if (found := read_timestamp(value)) is None:
+        raise UnreadableValue
+    return found
 
 
 def read_keys(values: Sequence[str | None]) -> list[str]:
@@ -352,6 +378,15 @@ def read_days(values: Sequence[str | None]) -> list[str | None]:
         DAYS[value[:13] + value[19:]] if value and WITHIN_HOUR[value[13:19]] else None
         for value in values
     ]
+
+
+def read_month(value: object) -> str | None:
+    """What `month` makes of a value."""
+    if is_blank(value):
+        return None
+    if not (written := MONTH_YEAR(as_text(value).strip())):
+        raise UnreadableValue
+    return f"{written['year']}-{int(written['month']):02}-01"
 
 
 def read_text_list(value: object) -> list[str] | None:

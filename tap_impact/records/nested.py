@@ -9,6 +9,7 @@ from tap_impact.records.anomalies import Role
 from tap_impact.records.fields import (
     Field,
     UnreadableValue,
+    described,
     is_blank,
     listed,
     nullable,
@@ -16,8 +17,7 @@ from tap_impact.records.fields import (
 from tap_impact.records.names import column_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tap_impact.records.anomalies import OddValues, Path
 
@@ -41,14 +41,19 @@ def nested_list(source: str, description: str, *fields: Field) -> Field:
     return Field(source, column_name(source), schema, read_blank, read_within=reader.read_list)
 
 
-def objects(value: object, known: AbstractSet[str]) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list as sent, for streams whose rows they are.
-
-    Args:
-        value: as sent.
-        known: the fields that such an object may have.
-    """
+def objects(value: object, fields: Iterable[Field]) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list as sent, which have these fields: for streams whose rows they are."""
+    known = {field.source for field in fields}
     return (item for item in listed(value, known) if isinstance(item, Mapping))
+
+
+def count(source: str, name: str, description: str, fields: Sequence[Field]) -> Field:
+    """How many objects a list holds, which have these fields."""
+
+    def read_count(value: object) -> int:
+        return sum(1 for _ in objects(value, fields))
+
+    return Field(source, name, described("integer", description), read_count)
 
 
 def read_blank(value: object) -> None:

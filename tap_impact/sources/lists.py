@@ -67,12 +67,15 @@ class ListSource(Source):
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
+        for rows in self.all_rows(sync, {}):
+            yield Batch(rows, sync.streams)
+
+    def all_rows(self, sync: Sync, filters: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
+        """The rows that filters find, in pages as large as impact.com allows for small lists."""
         try:
-            for rows in self.pages(sync, {"PageSize": LIST_PAGE_SIZE}):
-                yield Batch(rows, sync.streams)
+            yield from self.pages(sync, {**filters, "PageSize": LIST_PAGE_SIZE})
         except TooManyPages:
-            for rows in self.pages(sync, {"PageSize": SMALL_PAGE_SIZE}):
-                yield Batch(rows, sync.streams)
+            yield from self.pages(sync, {**filters, "PageSize": SMALL_PAGE_SIZE})
 
     def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows of a list page by page, each at least once.

@@ -7,6 +7,12 @@ from tap_impact.streams.action_items import ACTION_ITEMS
 from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS
 from tap_impact.streams.campaigns import CAMPAIGNS
 from tap_impact.streams.clicks import CLICK_EXPORTS, CLICKS, DAILY_CLICKS
+from tap_impact.streams.contracts import CONTRACT_PAYOUT_TERMS, CONTRACTS
+from tap_impact.streams.invoices import (
+    INVOICE_DETAILED_LINE_ITEMS,
+    INVOICE_LINE_ITEMS,
+    INVOICES,
+)
 
 # In the order of a run: what earns comes first, what is optional last. Reports come after them.
 STREAMS = (
@@ -17,5 +23,10 @@ STREAMS = (
     DAILY_CLICKS,
     CAMPAIGNS,
     ACCOUNT,
+    CONTRACTS,
+    CONTRACT_PAYOUT_TERMS,
+    INVOICES,
+    INVOICE_LINE_ITEMS,
+    INVOICE_DETAILED_LINE_ITEMS,
     ACTION_ITEMS,
 )

@@ -1,0 +1,128 @@
+"""Reading lists that can be asked for what was updated since, or created since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from typing_extensions import override
+
+from tap_impact.progress.through import Through
+from tap_impact.progress.windows import Window
+from tap_impact.records.fields import as_text, is_blank
+from tap_impact.records.timestamps import parse_with_offset
+from tap_impact.sources.dated import Feed, value_of
+from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
+from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from tap_impact.records.fields import Row
+    from tap_impact.sources.source import Sync
+
+
+class Query(NamedTuple):
+    """A part of a list, and the filters that find what is new in it."""
+
+    feed: Feed
+    filters: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdatedSource(ListSource):
+    """A list whose filters find every row that is new or was updated."""
+
+    replication_key: str
+    queries: tuple[Query, ...]
+    """Asked one after the other; without their feeds, they find all rows."""
+    later_queries: tuple[Query, ...] = ()
+    """What is asked beside them once all rows were read."""
+
+    @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        Through.of_bookmark(bookmark)
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        progress, now = load_through(sync), sync.settings.now
+        skipped_rows = sum(stream.skipped_rows for stream in sync.streams)
+        for query in self._queries(progress):
+            found = query.feed.within(Window(progress.next_start(now), now)) if progress else {}
+            for rows in self.all_rows(sync, {**query.filters, **found}):
+                yield Batch(rows, sync.streams)
+        if sum(stream.skipped_rows for stream in sync.streams) == skipped_rows:
+            save_through(sync, Through(now), self.replication_key)
+
+    @override
+    def estimate(self, sync: Sync) -> Estimate:
+        number = len(self._queries(load_through(sync)))
+        return Estimate(number, number, OTHERS_AN_HOUR, f"More beyond {LIST_PAGE_SIZE:,} rows.")
+
+    def _queries(self, progress: Through | None) -> tuple[Query, ...]:
+        return self.queries + self.later_queries if progress else self.queries
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRowsSource(ListSource):
+    """A list of rows that are found by their creation, and change until they are closed.
+
+    Each run reads from the oldest row on that was open in the run before.
+    """
+
+    replication_key: str
+    happened: str
+    """The API's field that tells when a row was created."""
+    created: Feed
+    is_open: Callable[[Row], bool]
+    """Whether a row, as sent, may still change."""
+
+    @override
+    def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
+        Through.of_bookmark(bookmark)
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        progress, settings = load_through(sync), sync.settings
+        start = settings.start
+        if progress and progress.since and progress.since <= start:
+            start = max(start, progress.next_start(settings.now))
+        skipped_rows = sum(stream.skipped_rows for stream in sync.streams)
+        open_since: datetime | None = None
+        for rows in self.all_rows(sync, self.created.within(Window(start, settings.now))):
+            opened = [self._created(row) for row in rows if self.is_open(row)]
+            dates = [each for each in (open_since, *opened) if each]
+            open_since = min(dates) if dates else None
+            yield Batch(rows, sync.streams)
+        if sum(stream.skipped_rows for stream in sync.streams) == skipped_rows:
+            since = progress.since if progress and progress.since else settings.start
+            done = Through(settings.now, min(since, settings.start), open_since)
+            save_through(sync, done, self.replication_key)
+
+    def _created(self, row: Row) -> datetime | None:
+        """When it was created; None if that cannot be read: such a row is not loaded either."""
+        value = value_of(row, self.happened)
+        try:
+            return None if is_blank(value) else parse_with_offset(as_text(value))
+        except (ValueError, OverflowError):
+            return None
+
+
+def load_through(sync: Sync) -> Through | None:
+    """What all streams of a source have; None if one of them has nothing, or is to have all."""
+    if any(stream.is_full_table for stream in sync.streams):
+        return None
+    found = [Through.of_bookmark(stream.bookmark) for stream in sync.streams]
+    known = [each for each in found if each]
+    return reduce(Through.common, known) if len(known) == len(found) else None
+
+
+def save_through(sync: Sync, progress: Through, replication_key: str) -> None:
+    """Checkpoint: whatever breaks later, this is not read again."""
+    for stream in sync.streams:
+        if not stream.is_full_table:
+            stream.bookmark.clear()
+            stream.bookmark.update(progress.bookmark(replication_key))
+    sync.checkpoint()
