@@ -18,6 +18,7 @@ ROW = RecordMap(
     fields.key("Id", "."),
     fields.text("DeviceFamily", "."),
     fields.verbatim("SubId1", "."),
+    fields.place("CustomerCity", "."),
     fields.decimal("Payout", "."),
     fields.flag("UniqueClick", "."),
     fields.timestamp("EventDate", "."),
@@ -59,6 +60,16 @@ def test_what_a_partner_wrote_is_kept_to_the_letter(text: str) -> None:
 @pytest.mark.parametrize("word", ["NA", "null", "n/a"])
 def test_a_sub_id_may_be_a_word_that_means_nothing_elsewhere(word: str) -> None:
     assert record(SubId1=word)["sub_id1"] == word
+
+
+@pytest.mark.parametrize("word", [word for word in BLANKS if word != "NA"])
+def test_a_place_that_is_not_known_is_null(word: str | None) -> None:
+    assert record(CustomerCity=word)["customer_city"] is None
+
+
+@pytest.mark.parametrize("word", ["NA", "Chicago"])
+def test_a_place_may_be_called_na(word: str) -> None:
+    assert record(CustomerCity=word)["customer_city"] == word
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Seen on the wire where a value is missing, the words in Click objects.
 BLANKS = frozenset({"", "null", "n/a", "NA"})
+# NA is also Namibia, Naples and North America.
+BLANKS_OF_PLACES = BLANKS - {"NA"}
 
 TRUE = frozenset({"true", "1", "yes", "y"})
 FALSE = frozenset({"false", "0", "no", "n"})
@@ -227,9 +229,15 @@ def text(source: str, description: str) -> Field:
 
 
 def verbatim(source: str, description: str) -> Field:
-    """Text that a brand, partner or customer chose: `NA` may be a sub id, Namibia or Naples."""
+    """Text that a brand or partner chose: `n/a` may be a sub id."""
     schema = nullable("string", description)
     return Field(source, column_name(source), schema, read_verbatim, read_verbatims)
+
+
+def place(source: str, description: str) -> Field:
+    """A country, region or city: `n/a` is none, but `NA` is one."""
+    schema = nullable("string", description)
+    return Field(source, column_name(source), schema, read_place, read_places)
 
 
 def money(source: str, description: str) -> Field:
@@ -315,6 +323,19 @@ def read_verbatim(value: object) -> str | None:
 def read_verbatims(values: Sequence[str | None]) -> list[str | None]:
     """`read_verbatim` of many."""
     return [value if value and not value.isspace() else None for value in values]
+
+
+def read_place(value: object) -> str | None:
+    """What `place` makes of a value."""
+    if value is None:
+        return None
+    text = as_text(value)
+    return text if text.strip() not in BLANKS_OF_PLACES else None
+
+
+def read_places(values: Sequence[str | None]) -> list[str | None]:
+    """`read_place` of many."""
+    return [value if value and value.strip() not in BLANKS_OF_PLACES else None for value in values]
 
 
 def read_decimal(value: object) -> Decimal | None:

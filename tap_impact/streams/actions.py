@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.coverage import Purpose
-from tap_impact.records.fields import RecordMap, day, decimal, key, money, text, timestamp, verbatim
+from tap_impact.records.fields import (
+    RecordMap,
+    day,
+    decimal,
+    key,
+    money,
+    place,
+    text,
+    timestamp,
+    verbatim,
+)
 from tap_impact.sources.dated import DatedSource, Feed
 from tap_impact.streams.campaigns import CAMPAIGN_LIST
 from tap_impact.streams.stream import Stream
@@ -68,10 +78,10 @@ ACTIONS = Stream(
         text("ReferringType", "How the conversion was attributed, like CLICK_COOKIE."),
         text("ReferringDomain", "Domain where the winning click happened."),
         verbatim("PromoCode", "Promotional code of the order."),
-        verbatim("CustomerArea", "Designated market area of the customer."),
-        verbatim("CustomerCity", "City of the customer."),
-        verbatim("CustomerRegion", "Region or state of the customer."),
-        verbatim("CustomerCountry", "Country of the customer, ISO 3166 (NA is Namibia)."),
+        place("CustomerArea", "Designated market area of the customer."),
+        place("CustomerCity", "City of the customer."),
+        place("CustomerRegion", "Region or state of the customer."),
+        place("CustomerCountry", "Country of the customer, ISO 3166 (NA is Namibia)."),
         text("Uri", "Path of the action in the API."),
     ),
 )
