@@ -21,10 +21,10 @@ TYPES = {
 @cache
 def contracts() -> dict[str, dict[str, str]]:
     """Of each model, the types of its columns."""
-    declared = yaml.safe_load((ROOT / "transform" / "models" / "models.yml").read_text())
     return {
         model["name"]: {column["name"]: column["data_type"] for column in model["columns"]}
-        for model in declared["models"]
+        for declared in (ROOT / "transform" / "models").glob("*.yml")
+        for model in yaml.safe_load(declared.read_text()).get("models", [])
     }
 
 

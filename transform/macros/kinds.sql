@@ -49,9 +49,3 @@
 {% macro bigquery__json_text(column, loaded_type) -%}
     {{ 'to_json_string(' ~ column ~ ')' if loaded_type == 'json' else column }}
 {%- endmacro %}
-
-{# What time it is: the variable impact_as_of, else now. #}
-{% macro now() -%}
-    {%- set as_of = var('impact_as_of', none) or run_started_at.strftime('%Y-%m-%d %H:%M:%S') -%}
-    cast('{{ (as_of | string)[:19] | replace(' ', 'T') }}+00:00' as {{ impact.type_of('instant') }})
-{%- endmacro %}

@@ -25,11 +25,27 @@ click_exports as (
 
 report as (
     {{ loaded('report_daily_performance', {
-        'day': ['day', 'date_display', 'day', 'period_start'],
+        'day': 'day',
+        'period_start': 'day',
+        'read_at': 'instant',
         'connection_label': 'text',
         'connection_currency': 'text',
         'clicks': 'count',
+        'raw_clicks': 'count',
     }) }}
+),
+
+-- a day that was read when it was over, wherever the account is; rows of a period that were not read
+-- with the others are gone
+report_days as (
+    select *
+    from (
+        select
+            report.*,
+            max(read_at) over (partition by period_start, connection_label) as last_read_at
+        from report
+    ) as read_reports
+    where read_at = last_read_at and {{ dbt.datediff('day', 'read_at', 'hour') }} >= 36
 ),
 
 known as (
@@ -59,16 +75,15 @@ known as (
 
     union all
 
-    -- the report's clicks are unique ones
     select
         day,
         connection_label,
         connection_currency,
         'report_daily_performance',
         2,
-        clicks,
+        coalesce(raw_clicks, clicks),
         clicks
-    from report
+    from report_days
 ),
 
 by_source as (

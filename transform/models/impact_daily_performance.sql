@@ -180,11 +180,19 @@ select
         as {{ type_of('money') }}
     ) as measured_commission,
     cast(
-        round(measured.commission / nullif(measured.known_clicks, 0), 6)
+        case
+            when measured.campaign_id <> '(all)'
+                then round(measured.commission / nullif(measured.known_clicks, 0), 6)
+        end
         as {{ type_of('money') }}
     ) as epc,
     cast(
-        round(cast(measured.conversions as {{ type_of('money') }}) / nullif(measured.known_clicks, 0), 6)
+        case
+            when measured.campaign_id <> '(all)'
+                then round(
+                    cast(measured.conversions as {{ type_of('money') }}) / nullif(measured.known_clicks, 0), 6
+                )
+        end
         as {{ type_of('money') }}
     ) as conversion_rate
 from measured
