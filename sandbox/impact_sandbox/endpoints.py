@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impact_sandbox import events, jobs, lists, rules
+from impact_sandbox import events, jobs, lists, reports, rules
 from impact_sandbox.exchange import Endpoint
 
 PAGE = frozenset({"Page", "PageSize"})
@@ -46,6 +46,12 @@ ENDPOINTS = (
     ),
     Endpoint("GET", ("Clicks", "*"), "Retrieve click", "detail", jobs.click),
     Endpoint("GET", ("ClickExport",), "Export clicks", "other", jobs.click_export, EXPORT),
+    Endpoint("GET", ("Reports",), "Retrieve reports", "other", reports.reports, PAGE),
+    Endpoint(
+        "GET", ("Reports", "*", "MetaData"), "Retrieve report metadata", "other", reports.metadata
+    ),
+    Endpoint("GET", ("Reports", "*"), "Run report", reports.group_of, reports.run, None),
+    Endpoint("GET", ("ReportExport", "*"), "Export report", "other", reports.export, None),
     Endpoint("GET", ("Jobs",), "Retrieve jobs", "other", jobs.jobs, CREATED),
     Endpoint("GET", ("Jobs", "*"), "Retrieve job", "other", jobs.job),
     Endpoint(

@@ -50,14 +50,22 @@ class Answer:
 
 
 class Endpoint(NamedTuple):
-    """A resource below the account's path; ``*`` stands for one segment of any text."""
+    """A resource below the account's path; ``*`` stands for one segment of any text.
+
+    ``group`` is that of its limit, or tells it by the wildcards' texts. Parameters of None are for
+    the answer to know.
+    """
 
     method: str
     pattern: tuple[str, ...]
     scope: str
-    group: str
+    group: str | Callable[[str], str]
     answer: Callable[[Sandbox, Request], Answer]
-    parameters: frozenset[str] = frozenset()
+    parameters: frozenset[str] | None = frozenset()
+
+    def limited_by(self, names: tuple[str, ...]) -> str:
+        """Return the group whose limit a request counts against."""
+        return self.group if isinstance(self.group, str) else self.group(*names)
 
     def match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the texts of the wildcards, or None for another path."""

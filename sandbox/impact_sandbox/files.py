@@ -1,4 +1,4 @@
-"""The file of a click export, in every shape that impact.com is known or thought to write."""
+"""The files of exports, in every shape that impact.com is known or thought to write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from impact_sandbox.formats import xml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from impact_sandbox.switches import Switches
 
@@ -29,11 +29,24 @@ def click_file(clicks: Iterable[Click], result_format: str, switches: Switches) 
     if switches.click_words == "documented":
         clicks = map(as_documented, clicks)
     if result_format == "CSV":
-        parts = csv_parts(map(flat, clicks))
+        parts = csv_parts(map(flat, clicks), CSV_COLUMNS)
     elif result_format == "XML":
-        parts = xml_parts(clicks)
+        parts = xml_parts(clicks, "Clicks", "Click")
     else:
-        parts = json_parts(map(NESTINGS[switches.export_nesting], clicks), switches)
+        parts = json_parts(map(NESTINGS[switches.export_nesting], clicks), "Clicks", switches)
+    return compressed(parts) if switches.export_gzip else parts
+
+
+def report_file(
+    rows: Iterable[dict[str, str]], columns: Sequence[str], result_format: str, switches: Switches
+) -> Iterator[bytes]:
+    """Write rows of a report as they come, a few hundred at once."""
+    if result_format == "CSV":
+        parts = csv_parts(rows, columns)
+    elif result_format == "XML":
+        parts = xml_parts(rows, "Records", "Record")
+    else:
+        parts = json_parts(rows, "Records", switches)
     return compressed(parts) if switches.export_gzip else parts
 
 
@@ -80,16 +93,17 @@ def blocks(clicks: Iterable[Click]) -> Iterator[list[Click]]:
         yield block
 
 
-def json_parts(clicks: Iterable[Click], switches: Switches) -> Iterator[bytes]:
-    """Write an object with Clicks, a bare list, or lines; an empty day may be an empty file."""
+def json_parts(clicks: Iterable[Click], name: str, switches: Switches) -> Iterator[bytes]:
+    """Write an object with a named list, a bare list, or lines; no rows may be an empty file."""
     encoder = msgspec.json.Encoder()
     if switches.export_shape == "lines":
         for block in blocks(clicks):
             yield encoder.encode_lines(block)
         return
-    opening, closing = {"object": (b'{"Clicks":[', b"]}"), "list": (b"[", b"]")}[
-        switches.export_shape
-    ]
+    opening, closing = {
+        "object": (b'{"' + name.encode() + b'":[', b"]}"),
+        "list": (b"[", b"]"),
+    }[switches.export_shape]
     before = opening
     for block in blocks(clicks):
         yield before + encoder.encode(block)[1:-1]
@@ -100,10 +114,10 @@ def json_parts(clicks: Iterable[Click], switches: Switches) -> Iterator[bytes]:
         yield opening + closing
 
 
-def csv_parts(rows: Iterable[Click]) -> Iterator[bytes]:
+def csv_parts(rows: Iterable[Click], columns: Sequence[str]) -> Iterator[bytes]:
     """Write a header and quoted rows; an empty day has a header alone."""
     text = StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, quoting=csv.QUOTE_ALL)
+    writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for block in blocks(rows):
         writer.writerows(block)
@@ -114,12 +128,12 @@ def csv_parts(rows: Iterable[Click]) -> Iterator[bytes]:
         yield rest.encode()
 
 
-def xml_parts(clicks: Iterable[Click]) -> Iterator[bytes]:
-    """Write a document of Click elements."""
-    yield b'<?xml version="1.0"?><ImpactRadiusResponse><Clicks>'
-    for block in blocks(clicks):
-        yield "".join(xml("Click", click) for click in block).encode()
-    yield b"</Clicks></ImpactRadiusResponse>"
+def xml_parts(rows: Iterable[Click], name: str, element: str) -> Iterator[bytes]:
+    """Write a document of elements below one of another name."""
+    yield f'<?xml version="1.0"?><ImpactRadiusResponse><{name}>'.encode()
+    for block in blocks(rows):
+        yield "".join(xml(element, row) for row in block).encode()
+    yield f"</{name}></ImpactRadiusResponse>".encode()
 
 
 def compressed(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Click exports, and the jobs that they become.
+"""Exports of clicks and of reports, and the jobs that they become.
 
 Sources: impact.com's reference pages "Export clicks", "Best practices for exporting clicks",
 "Jobs" and "Rate limits", and the OpenAPI files of clicks and jobs (partner, version 16).
@@ -16,13 +16,14 @@ from uuid import UUID
 
 from impact_sandbox import rules
 from impact_sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
-from impact_sandbox.files import RESULT_FORMATS, click_file
+from impact_sandbox.files import RESULT_FORMATS, click_file, report_file
 from impact_sandbox.limits import Limit, spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from impact_sandbox.reports import Run
     from impact_sandbox.server import Sandbox
 
 REPEATABLE = frozenset({"ProgramId", "AdId", "SubId"})
@@ -43,14 +44,14 @@ MESSAGES = {
 
 @dataclass(slots=True)
 class Job:
-    """One click export.
+    """One export: of a day's clicks, or of a run of a report.
 
     Its statuses are ``life``: the first is what the export's reply says, each look at the job
     moves it on by one, and the last stays. The last does not come before ``ready``.
     """
 
     id: str
-    day: date
+    of: date | Run
     filters: tuple[tuple[str, str], ...]
     result_format: str
     created: datetime
@@ -61,6 +62,11 @@ class Job:
     looks: int = 0
     replays: int = 0
     finished: datetime | None = field(default=None)
+
+    @property
+    def day(self) -> date:
+        """The day of its clicks, or the last of its report."""
+        return self.of if isinstance(self.of, date) else self.of.last
 
     def status(self, now: datetime) -> str:
         """Return the present status."""
@@ -93,7 +99,7 @@ class Job:
 
 
 class JobDesk:
-    """All jobs of an account, and its ten click exports a UTC day."""
+    """All jobs of an account, and how many exports it has in a UTC day."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         """No job yet."""
@@ -101,6 +107,7 @@ class JobDesk:
         self._jobs: dict[tuple[Any, ...], Job] = {}
         self._lock = Lock()
         self.exports = Limit("day", sandbox.switches.daily_click_exports)
+        self.report_exports = Limit("day", sandbox.switches.daily_report_exports)
 
     @property
     def all(self) -> list[Job]:
@@ -116,19 +123,20 @@ class JobDesk:
 
     def queue(
         self,
-        day: date,
+        of: date | Run,
         filters: tuple[tuple[str, str], ...],
         result_format: str,
     ) -> Job:
         """Return the job for these parameters: a new one only if there was none."""
-        key = day, filters, result_format
+        name = of if isinstance(of, date) else (of.report.id, *of[1:])
+        key = name, filters, result_format
         sandbox = self._sandbox
         with self._lock:
             if (job := self._jobs.get(key)) is None:
                 digest = hashlib.sha256(repr((sandbox.world.seed, key, len(self._jobs))).encode())
                 job = self._jobs[key] = Job(
                     id=str(UUID(bytes=digest.digest()[:16], version=4)),
-                    day=day,
+                    of=of,
                     filters=filters,
                     result_format=result_format,
                     created=sandbox.at,
@@ -137,6 +145,20 @@ class JobDesk:
                     ready=sandbox.at.timestamp() + sandbox.switches.job_seconds,
                 )
         return job
+
+    def answer(self, job: Job, request: Request, headers: dict[str, str]) -> Answer:
+        """Answer a request for an export with its job."""
+        if job.asked:
+            request.broken.append(rules.Rule.ONE_EXPORT)
+        job.asked += 1
+        uri = f"{self._sandbox.world.path}/Jobs/{job.id}"
+        body = {
+            "Status": job.status(request.at),
+            "QueuedUri": uri,
+            "ResultUri": f"{uri}/Download",
+            "ReplayUri": f"{uri}/Replay",
+        }
+        return Answer(200, body, headers)
 
     def replay(self, job: Job) -> None:
         """Begin a job anew, with the data of now."""
@@ -156,11 +178,13 @@ class JobDesk:
         status = job.status(now)
         created = world.text(int(job.created.timestamp()))
         finished = world.text(int(job.finished.timestamp())) if job.finished else ""
-        counted = status == "COMPLETED" and not job.filters
+        counted = ""
+        if status == "COMPLETED" and not job.filters:
+            counted = str(self._count(job))
         programs = [value for name, value in job.filters if name == "ProgramId"]
         return {
             "Id": job.id,
-            "Type": "ClickExport",
+            "Type": "ClickExport" if isinstance(job.of, date) else "ApiReport",
             "ProgramId": programs[0] if programs else "",
             "CreatedBy": world.account_sid,
             "CreatedDate": created,
@@ -172,19 +196,29 @@ class JobDesk:
             "LastProgressUpdateDate": finished or created,
             "Status": status,
             "StatusMessage": MESSAGES[status],
-            "RecordsProcessed": str(world.click_count(job.day)) if counted else "",
+            "RecordsProcessed": counted,
             "PercentageComplete": {"QUEUED": "0", "COMPLETED": "100"}.get(status, "50"),
             "Replayable": "true" if status in REPLAYABLE else "false",
             "ResultUri": f"{world.path}/Jobs/{job.id}/Download",
         }
 
     def file(self, job: Job) -> Iterator[bytes]:
-        """Write a job's file, with the clicks as they were known when it was asked for."""
+        """Write a job's file, with the rows as they were known when it was asked for."""
         sandbox = self._sandbox
+        if not isinstance(job.of, date):
+            report_rows = job.of.rows(sandbox.world, job.at)
+            columns = [name for name, _ in job.of.report.columns]
+            return report_file(report_rows, columns, job.result_format, sandbox.switches)
         clicks = sandbox.world.clicks(job.day, job.at)
         if job.filters:
             clicks = filter(job.keeps, clicks)
         return click_file(clicks, job.result_format, sandbox.switches)
+
+    def _count(self, job: Job) -> int:
+        """How many rows a job's file has."""
+        if isinstance(job.of, date):
+            return self._sandbox.world.click_count(job.of)
+        return sum(1 for _ in job.of.rows(self._sandbox.world, job.at))
 
     def sign(self, job: Job) -> str:
         """Return the path and query of a job's file, which hold for a minute."""
@@ -227,19 +261,10 @@ def click_export(sandbox: Sandbox, request: Request) -> Answer:
     filters = {(k, v) for k, v in request.pairs if k in REPEATABLE} | {("UniqueClick", unique)}
     filters -= {("UniqueClick", "FALSE")}
     job = sandbox.jobs.queue(day, tuple(sorted(filters)), result_format)
-    if job.asked:
-        request.broken.append(rules.Rule.ONE_EXPORT)
-    job.asked += 1
+    answer = sandbox.jobs.answer(job, request, headers)
     if sandbox.switches.click_export == "sync":
         return Answer(200, sandbox.jobs.file(job), headers, RESULT_FORMATS[result_format])
-    uri = f"{sandbox.world.path}/Jobs/{job.id}"
-    body = {
-        "Status": job.status(request.at),
-        "QueuedUri": uri,
-        "ResultUri": f"{uri}/Download",
-        "ReplayUri": f"{uri}/Replay",
-    }
-    return Answer(200, body, headers)
+    return answer
 
 
 def jobs(sandbox: Sandbox, request: Request) -> Answer:

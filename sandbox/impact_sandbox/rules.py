@@ -53,6 +53,7 @@ class Rule(StrEnum):
     PAIR = "both ends of a pair of dates are sent"
     ORDER = "a span of dates does not end before it starts"
     WIDTH = "a span of dates is at most 45 days wide"
+    REPORT_WIDTH = "a report is asked for 365 days at most"
     AGE = "dates are at most three years old"
     BEGINNING = "dates are not before the account was activated"
     FUTURE = "dates are not in the far future"

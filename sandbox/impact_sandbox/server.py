@@ -101,7 +101,7 @@ class Sandbox:
         self.requests: list[SeenRequest] = []
         self.limits = {
             group: Limit("hour", getattr(self.switches, f"hourly_{group}"))
-            for group in ("detail", "search", "other")
+            for group in ("detail", "aggregate", "search", "other")
         }
         self.file_requests: list[SeenRequest] = []
         self.jobs = JobDesk(self)
@@ -155,6 +155,7 @@ class Sandbox:
         for group, limit in self.limits.items():
             limit.most = getattr(self.switches, f"hourly_{group}")
         self.jobs.exports.most = self.switches.daily_click_exports
+        self.jobs.report_exports.most = self.switches.daily_report_exports
 
     def spoil(self, faults: Sequence[Fault] | Faults) -> None:
         """Let other things go wrong from now on; ``()`` for nothing."""
@@ -254,9 +255,9 @@ class Sandbox:
         pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
         path = parts.path.removesuffix(".json")
         request = Request(seen.method, path, names, pairs, seen.at, shift, seen.broken)
-        if seen.query.keys() - endpoint.parameters:
+        if endpoint.parameters is not None and seen.query.keys() - endpoint.parameters:
             seen.broken.append(Rule.KNOWN)
-        allowed, limits = spend(self.limits[endpoint.group], request)
+        allowed, limits = spend(self.limits[endpoint.limited_by(names)], request)
         if not allowed:
             return gateway(429, "API rate limit exceeded", limits)
         try:

@@ -30,6 +30,10 @@ SCOPES = frozenset(
         "Retrieve catalogs",
         "Retrieve catalog",
         "Retrieve catalog items",
+        "Retrieve reports",
+        "Retrieve report metadata",
+        "Run report",
+        "Export report",
         "Retrieve click",
         "Export clicks",
         "Retrieve jobs",
@@ -55,6 +59,7 @@ class Switches:
 
     scopes: frozenset[str] = switch(SCOPES, "What the token may do; all of it by default.")
     hourly_detail: int = switch(500, "Requests an hour for event-level resources.")
+    hourly_aggregate: int = switch(250, "Requests an hour for reports that add up.")
     hourly_search: int = switch(3000, "Requests an hour for items of catalogs.")
     hourly_other: int = switch(1000, "Requests an hour for all others.")
     largest_page: int = switch(
@@ -94,6 +99,7 @@ class Switches:
     gzip: bool = switch(False, "Compress answers for clients that accept it.")
     latency: float = switch(0.0, "Seconds that every request takes.")
     daily_click_exports: int = switch(10, "Requests of ClickExport in a UTC day.")
+    daily_report_exports: int = switch(100, "Requests of ReportExport in a UTC day.")
     click_export: str = switch("job", "Queue an export, or send the clicks at once.", "job", "sync")
     job_life: tuple[str, ...] = switch(
         ("QUEUED", "RUNNING", "COMPLETED"),

@@ -9,9 +9,8 @@ from impact_sandbox.world import campaigns
 from impact_sandbox.world.account import LONGEST_LAG
 from impact_sandbox.world.actions import LONGEST_LIFE, SeenAction, SeenUpdate
 from impact_sandbox.world.catalogs import Catalogs
-from impact_sandbox.world.clicks import Clicks
 from impact_sandbox.world.contracts import Contracts
-from impact_sandbox.world.invoices import Invoices
+from impact_sandbox.world.performance import Performance
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_LAG", "LONGEST_LIFE", "SeenAction", "SeenUpdate", "World"]
 
 
-class World(Invoices, Clicks, Contracts, Catalogs):
+class World(Performance, Contracts, Catalogs):
     """All that one partner account holds; the arguments are those of Account."""
 
     def campaigns(self) -> list[dict[str, str | list[str]]]:

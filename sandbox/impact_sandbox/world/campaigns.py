@@ -110,6 +110,11 @@ def drawn(luck: float) -> Campaign:
     return CAMPAIGNS[min(bisect_left(SHARES, luck), len(CAMPAIGNS) - 1)]
 
 
+def ad_names() -> dict[str, str]:
+    """Return the names of all ads by their ids."""
+    return {ad_id: name for campaign in CAMPAIGNS for ad_id, name, _ in campaign.ads}
+
+
 def campaigns(account: Account) -> list[dict[str, str | list[str]]]:
     """Return the API's Campaign objects; the last contract has expired."""
     return [

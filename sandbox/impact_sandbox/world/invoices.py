@@ -16,9 +16,13 @@ from impact_sandbox.world.contracts import BONUS, BONUS_THRESHOLD, pays_bonus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from impact_sandbox.world.actions import SeenAction
+
 LONGEST_CLEARING = 26 * DAY
 """From locking to clearing."""
 DUE_DAYS = 30
+CORRECTED = 61
+"""One of so many cleared actions is corrected by a transfer of funds."""
 
 
 class Line(NamedTuple):
@@ -26,9 +30,21 @@ class Line(NamedTuple):
 
     campaign: Campaign
     month: date
-    actions: int
+    cleared: tuple[SeenAction, ...]
     payout: Decimal
     bonus: Decimal
+    transfers: tuple[tuple[SeenAction, Decimal], ...]
+    """Corrections of actions that were locked already."""
+
+    @property
+    def other(self) -> Decimal:
+        """What it pays beside actions."""
+        return self.bonus + sum((amount for _, amount in self.transfers), ZERO)
+
+    @property
+    def total(self) -> Decimal:
+        """All that it pays."""
+        return self.payout + self.other
 
 
 class Invoice(NamedTuple):
@@ -48,7 +64,7 @@ class Invoice(NamedTuple):
     @property
     def total(self) -> Decimal:
         """What all lines pay."""
-        return sum((line.payout + line.bonus for line in self.lines), ZERO)
+        return sum((line.total for line in self.lines), ZERO)
 
     def row(self) -> dict[str, Any]:
         """Return the API's Invoice object."""
@@ -70,10 +86,10 @@ class Invoice(NamedTuple):
 
     def _items(self, line: Line) -> Iterator[dict[str, str]]:
         for description, actions, amount in (
-            ("MEDIA_PAYOUT", str(line.actions), line.payout),
-            ("BONUS", "", line.bonus),
+            ("MEDIA_PAYOUT", str(len(line.cleared)), line.payout),
+            ("BONUS", "", line.other),
         ):
-            if description == "BONUS" and not line.bonus:
+            if description == "BONUS" and not line.other:
                 continue
             yield {
                 "CampaignId": line.campaign.id,
@@ -87,18 +103,28 @@ class Invoice(NamedTuple):
                 **self._payment(line),
             }
 
-    def _payment(self, line: Line) -> dict[str, str]:
-        """Tell when a line is due, and whether it is paid: some brands pay late."""
-        due = self.created + DUE_DAYS * DAY
+    @property
+    def due(self) -> int:
+        """When its lines are due."""
+        return self.created + DUE_DAYS * DAY
+
+    def paid(self, line: Line) -> int:
+        """When a line is paid: some brands pay late."""
         late = 40 if line.campaign.batched else -(self.number * 7 + int(line.campaign.id)) % 24 - 20
-        paid = self.account.midnight(self.account.day_of(due + late * DAY))
-        unpaid = "OVERDUE" if due < self.now else "PENDING"
-        status = "PAID" if paid <= self.now else unpaid
-        text = self.account.text
+        return self.account.midnight(self.account.day_of(self.due + late * DAY))
+
+    def status(self, line: Line) -> str:
+        """Tell whether a line is paid by now."""
+        if self.paid(line) <= self.now:
+            return "PAID"
+        return "OVERDUE" if self.due < self.now else "PENDING"
+
+    def _payment(self, line: Line) -> dict[str, str]:
+        status, text = self.status(line), self.account.text
         return {
             "Status": status,
-            "DueDate": text(due),
-            "PaidDate": text(paid) if status == "PAID" else "",
+            "DueDate": text(self.due),
+            "PaidDate": text(self.paid(line)) if status == "PAID" else "",
         }
 
     def _details(self, line: Line) -> dict[str, str]:
@@ -109,8 +135,8 @@ class Invoice(NamedTuple):
             "ProgramName": line.campaign.name,
             "EventMonthYear": month_year(line.month),
             "ActionAmount": str(line.payout),
-            "OtherAmount": str(line.bonus),
-            "TotalAmount": str(line.payout + line.bonus),
+            "OtherAmount": str(line.other),
+            "TotalAmount": str(line.total),
         }
 
 
@@ -152,22 +178,35 @@ class Invoices(Actions):
         start = self.midnight(month.toordinal())
         end = self.midnight(following(month).toordinal())
         since = start - LONGEST_LIFE - LONGEST_CLEARING
-        sums: defaultdict[tuple[str, date], list[Decimal]] = defaultdict(list)
-        revenues: defaultdict[tuple[str, date], Decimal] = defaultdict(Decimal)
+        cleared: defaultdict[tuple[str, date], list[SeenAction]] = defaultdict(list)
         for action in self.seen(datetime.fromtimestamp(end, UTC), since, end):
             if action.cleared is not None and start <= action.cleared < end:
                 of = date.fromordinal(self.day_of(action.event)).replace(day=1)
-                sums[action.campaign_id, of].append(action.steps[-1].payout)
-                revenues[action.campaign_id, of] += action.steps[-1].amount
+                cleared[action.campaign_id, of].append(action)
         for campaign in CAMPAIGNS:
-            for name, of in sorted(sums):
-                if name != campaign.id:
-                    continue
-                payouts = sums[name, of]
-                earned = pays_bonus(campaign) and revenues[name, of] >= Decimal(BONUS_THRESHOLD)
-                payout = sum(payouts, ZERO).quantize(CENT, ROUND_HALF_UP)
-                bonus = Decimal(BONUS) if earned else Decimal("0.00")
-                yield Line(campaign, of, len(payouts), payout, bonus)
+            for name, of in sorted(cleared):
+                if name == campaign.id:
+                    yield line_of(campaign, of, cleared[name, of])
+
+
+def line_of(campaign: Campaign, month: date, cleared: list[SeenAction]) -> Line:
+    """Return what a campaign pays for cleared actions of one month, and beside them."""
+    payout = sum((action.steps[-1].payout for action in cleared), ZERO)
+    revenue = sum((action.steps[-1].amount for action in cleared), ZERO)
+    earned = pays_bonus(campaign) and revenue >= Decimal(BONUS_THRESHOLD)
+    transfers = [
+        (action, (action.steps[-1].payout / 8).quantize(CENT, ROUND_HALF_UP))
+        for action in cleared
+        if action.life.salt % CORRECTED == 0
+    ]
+    return Line(
+        campaign,
+        month,
+        tuple(cleared),
+        payout.quantize(CENT, ROUND_HALF_UP),
+        Decimal(BONUS) if earned else Decimal("0.00"),
+        tuple((action, amount) for action, amount in transfers if amount),
+    )
 
 
 def following(month: date) -> date:
