@@ -75,6 +75,7 @@ ACTIONS = Stream(
         timestamp("ReferringDate", "When the winning click happened."),
         timestamp("CreationDate", "When impact.com made the action; days later for late posting."),
         timestamp("ClearedDate", "When the payout reached the balance; null until then."),
+        day("cleared_day", "ClearedDate", "Day of it as the account's calendar has it."),
         text("ReferringType", "How the conversion was attributed, like CLICK_COOKIE."),
         text("ReferringDomain", "Domain where the winning click happened."),
         verbatim("PromoCode", "Promotional code of the order."),

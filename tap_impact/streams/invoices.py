@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
     RecordMap,
+    day,
     decimal,
     key,
     key_number,
@@ -33,6 +34,7 @@ OF_INVOICE = (
     key("InvoiceId", "The invoice."),
     key_number("LineNumber", "Counts the invoice's lines, from 1."),
     timestamp("CreatedDate", "When the invoice was made."),
+    day("created_day", "CreatedDate", "Day of it as the account's calendar has it."),
     text("Currency", "ISO 4217 code of the invoice's amounts."),
 )
 
@@ -48,6 +50,7 @@ LINE = (
     text("Status", "PENDING, PAID or OVERDUE."),
     timestamp("DueDate", "When it is to be paid."),
     timestamp("PaidDate", "When it was paid; null until then."),
+    day("paid_day", "PaidDate", "Day of it as the account's calendar has it."),
 )
 
 DETAILED_LINE = (
@@ -89,6 +92,7 @@ INVOICES = Stream(
     record_map=RecordMap(
         key("Id", "Identifies the invoice."),
         timestamp("CreatedDate", "When it was made."),
+        day("created_day", "CreatedDate", "Day of it as the account's calendar has it."),
         text("RecipientId", "Partner account that it is for."),
         verbatim("RecipientName", "Name of the recipient."),
         text("Currency", "ISO 4217 code of its amounts."),

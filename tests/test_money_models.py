@@ -1,0 +1,210 @@
+"""The models of money: what was earned is what was invoiced and paid out, to the cent."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from impact_sandbox.server import Sandbox
+from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
+
+from tests.conftest import Warehouse
+from tests.dbt import Dbt, on_postgres
+from tests.inside import run_inside
+from tests.runs import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+pytestmark = pytest.mark.slow
+
+AT = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+STREAMS = (
+    "actions",
+    "action_updates",
+    "contracts",
+    "contract_payout_terms",
+    "invoices",
+    "invoice_line_items",
+)
+THRESHOLD = Decimal(100)
+
+
+def loaded(world: World, label: str) -> str:
+    """What the tap prints of an account, and the reports of its withdrawals and bonuses."""
+    switches = Switches(hourly_detail=10**5, hourly_other=10**5)
+    with Sandbox(world, at=AT, switches=switches) as impact:
+        config = impact.settings() | {
+            "start_date": world.opened.isoformat(),
+            "end_date": AT.isoformat(),
+            "label": label,
+        }
+        run = run_inside(config, catalog=catalog(*STREAMS))
+    assert run.exit_code == 0, run.stderr
+    return run.stdout + reports(world, label)
+
+
+def reports(world: World, label: str) -> str:
+    """Singer messages of other earnings, and of a withdrawal a month above a threshold."""
+    lines = [line for each in world.invoices(AT) for line in each.row()["LineItems"]]
+    bonuses = [
+        {
+            "row_key": f"{number}",
+            "day": month_of(line["EventMonthYear"]).replace(day=28).isoformat(),
+            "campaign_id": line["CampaignId"],
+            "type": "Performance Bonus",
+            "amount": line["NetItemAmount"],
+        }
+        for number, line in enumerate(lines)
+        if line["Description"] == "BONUS"
+    ]
+    paid: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        if line["PaidDate"]:
+            paid[date.fromisoformat(line["PaidDate"][:10])] += Decimal(line["NetItemAmount"])
+    stubs: list[dict[str, Any]] = []
+    balance, day = Decimal(0), world.opened
+    while day <= AT.date():
+        balance += paid[day]
+        if day.day == 15 and balance >= THRESHOLD:
+            stub = {"paystub_id": f"{label}-{len(stubs)}", "paid_day": day.isoformat()}
+            stubs.append(stub | {"amount": str(balance)})
+            balance = Decimal(0)
+        day += timedelta(days=1)
+    return table("report_other_earnings", label, "row_key", bonuses) + table(
+        "report_withdrawals", label, "paystub_id", stubs
+    )
+
+
+def table(stream: str, label: str, key: str, rows: list[dict[str, Any]]) -> str:
+    text = {"type": ["string", "null"]}
+    properties: dict[str, Any] = dict.fromkeys(
+        (key, "campaign_id", "type", "connection_label", "currency", "period"), text
+    )
+    properties |= {name: text | {"format": "date"} for name in ("day", "paid_day")}
+    properties |= {
+        "amount": {"type": ["number", "null"]},
+        "read_at": text | {"format": "date-time"},
+    }
+    messages: list[dict[str, Any]] = [
+        {
+            "type": "SCHEMA",
+            "stream": stream,
+            "schema": {"type": "object", "properties": properties},
+            "key_properties": [key],
+        }
+    ]
+    for row in rows:
+        record = dict.fromkeys(properties) | row
+        record |= {"connection_label": label, "period": "2026", "read_at": "2026-06-30T06:10:00Z"}
+        messages.append({"type": "RECORD", "stream": stream, "record": record})
+    printed = [json.dumps(message) for message in messages]
+    # amounts are numbers, and exact
+    return "".join(
+        f"{line}\n".replace(f'"amount": "{row}"', f'"amount": {row}')
+        for line, row in zip(printed, [None, *(each["amount"] for each in rows)], strict=True)
+    )
+
+
+def month_of(written: str) -> date:
+    return date(int(written[-4:]), int(written[:-4]), 1)
+
+
+class Base:
+    """The loaded tables in PostgreSQL, and the models of them."""
+
+    def __init__(self, warehouse: Warehouse, folder: Path) -> None:
+        self.warehouse = warehouse
+        self.dbt: Dbt = on_postgres(folder, warehouse.port, warehouse.schema)
+
+    def build(self, *models: str) -> None:
+        built = self.dbt.run("build", "--select", *models, impact_as_of=f"{AT:%Y-%m-%d %H:%M:%S}")
+        assert built.returncode == 0, built.stdout
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        return self.warehouse.query(statement)
+
+    def change(self, statement: str) -> None:
+        """Change one row of what is loaded."""
+        assert len(self.warehouse.query(f"{statement} RETURNING 1")) == 1
+        self.warehouse.connection.commit()
+
+
+WORLD = World(seed="money", opened=date(2025, 5, 1), actions_per_day=20)
+
+
+@pytest.fixture(scope="module")
+def base(database_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
+    warehouse = Warehouse(database_port, "money")
+    warehouse.load(loaded(WORLD, "shop"))
+    found = Base(warehouse, tmp_path_factory.mktemp("money"))
+    found.build("impact_reconciliation")
+    yield found
+    warehouse.connection.close()
+
+
+UNTRACED = (
+    "SELECT event_month, campaign_id, side, amount FROM impact_reconciliation "
+    "WHERE item = 'untraced' ORDER BY 1, 2, 3"
+)
+
+
+def test_every_month_adds_up_and_each_difference_has_a_name(base: Base) -> None:
+    assert base.query(UNTRACED) == []
+    sums = dict(base.query("SELECT item, sum(amount) FROM impact_reconciliation GROUP BY item"))
+    assert sums.keys() == {
+        "bonus",
+        "cleared_actions",
+        "in_transit",
+        "invoice_lines",
+        "not_yet_invoiced",
+        "overdue",
+        "withdrawals",
+    }
+    lines = [line for each in WORLD.invoices(AT) for line in each.row()["LineItems"]]
+    assert sums["invoice_lines"] == sum(Decimal(line["NetItemAmount"]) for line in lines)
+    for name, status in (("overdue", "OVERDUE"),):
+        due = sum(Decimal(line["NetItemAmount"]) for line in lines if line["Status"] == status)
+        assert sums[name] == due > 0
+    assert sums["cleared_actions"] + sums["bonus"] == sums["not_yet_invoiced"] + sum(
+        sums[name] for name in ("overdue", "in_transit", "withdrawals")
+    )
+    ((withdrawn,),) = base.query("SELECT sum(amount) FROM report_withdrawals")
+    assert sums["withdrawals"] == withdrawn
+
+
+CENT = Decimal("0.01")
+SOURCES = {
+    "actions": ("payout", "cleared_day < DATE '2026-05-01'", "id", "event_day"),
+    "report_other_earnings": ("amount", "true", "row_key", "day"),
+    "invoice_line_items": (
+        "net_item_amount",
+        "status = 'PENDING'",
+        "invoice_id || ' ' || line_number",
+        "event_month",
+    ),
+    "report_withdrawals": ("amount", "true", "paystub_id", "paid_day"),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_one_cent_turns_exactly_its_month_red(base: Base, source: str) -> None:
+    column, where, key, day = SOURCES[source]
+    ((row, month),) = base.query(
+        f"SELECT {key}, date_trunc('month', {day})::date FROM {source} "  # noqa: S608
+        f"WHERE {where} ORDER BY md5({key}) LIMIT 1"
+    )
+    change = f"UPDATE {source} SET {column} = {column} {{}} 0.01 WHERE {key} = '{row}'"  # noqa: S608
+    base.change(change.format("+"))
+    try:
+        base.build("impact_reconciliation")
+        assert [(red[0], abs(red[3])) for red in base.query(UNTRACED)] == [(month, CENT)]
+    finally:
+        base.change(change.format("-"))
