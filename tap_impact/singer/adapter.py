@@ -26,7 +26,7 @@ from typing_extensions import override
 from tap_impact.api.pages import decode
 from tap_impact.records.anomalies import SKIPS_ROW, Anomalies, Role
 from tap_impact.records.columns import Columns, Lines, RecordEncoder
-from tap_impact.records.fields import ADDITIONAL_FIELDS, nullable
+from tap_impact.records.fields import ADDITIONAL_FIELDS, described, nullable
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.batch_files import Table
 from tap_impact.sources.source import AccountStart, Sync
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from tap_impact.sources.source import Source
     from tap_impact.streams.stream import Stream
 
+LABEL = "connection_label"
 CONNECTION_PROPERTIES = {
-    "connection_label": nullable("string", "The setting `label` of the row's connection."),
+    LABEL: nullable("string", "The setting `label` of the row's connection."),
     "connection_currency": nullable("string", "The setting `currency` of the row's connection."),
 }
 
@@ -107,13 +108,17 @@ class ImpactStream(singer_sdk.Stream):
         self.selected_by_default = declaration.selected
         schema = self.record_map.json_schema()
         schema["properties"] |= CONNECTION_PROPERTIES
+        self._adds_label = bool(tap.config.get("label")) and not declaration.ids_are_global
+        if self._adds_label:
+            schema["properties"][LABEL] = described("string", "The row's connection: `label`.")
+            schema["required"] = [*schema["required"], LABEL]
         if tap.config.get("use_singer_decimal"):
             schema["properties"] = {
                 name: as_singer_decimal(of) if is_number(of) else of
                 for name, of in schema["properties"].items()
             }
         super().__init__(tap, schema=schema, name=declaration.name)
-        self.primary_keys = declaration.keys
+        self.primary_keys = self._keys_of(declaration.keys)
         self.replication_key = declaration.replication_key
         self.anomalies = Anomalies(dated_by=getattr(declaration.source, "happened", None))
         self._named_fields: set[str] = set()
@@ -155,6 +160,9 @@ class ImpactStream(singer_sdk.Stream):
             for of in message.schema["properties"].values():
                 if is_singer_decimal(of):
                     of.update(SINGER_DECIMAL)
+            # The catalog may have been discovered before the connection had a label.
+            if (*(message.key_properties or ()),) == self.declaration.keys:
+                message.key_properties = self._keys_of(self.declaration.keys)
             self._tap.write_message(message)
         if self.is_full_table and self.emit_activate_version_messages:
             sdk_internals.begin_version(self)
@@ -220,7 +228,7 @@ class ImpactStream(singer_sdk.Stream):
         if self.is_fast and self.selected:
             names = [name for name in names if sdk_internals.is_selected(self, name)]
         connection = {
-            "connection_label": self._tap.settings.label,
+            LABEL: self._tap.settings.label,
             "connection_currency": self._tap.settings.currency,
         }
         # The schema may be that of a catalog which was discovered by other settings.
@@ -251,6 +259,10 @@ class ImpactStream(singer_sdk.Stream):
     @cached_property
     def _number_names(self) -> list[str]:
         return [name for name, of in self.schema["properties"].items() if is_number(of)]
+
+    def _keys_of(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """The keys, with the label where they alone do not tell accounts apart."""
+        return (*keys, LABEL) if self._adds_label and LABEL not in keys else tuple(keys)
 
     # What the SDK asks for.
 

@@ -12,6 +12,7 @@ ACCOUNT = Stream(
     name="account",
     source=ObjectSource("", Scope("Account", "Retrieve account home", required=False)),
     keys=("id",),
+    ids_are_global=True,
     record_map=RecordMap(
         key("Id", "Identifies the account, as the brands see it."),
         verbatim("Name", "Name of the account."),

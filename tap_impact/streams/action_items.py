@@ -34,6 +34,7 @@ ACTION_ITEMS = Stream(
     name="action_items",
     source=ITEMS,
     keys=("action_id", "sku", "sku_ordinal"),
+    ids_are_global=True,
     replication_key="event_date",
     selected=False,
     record_map=RecordMap(

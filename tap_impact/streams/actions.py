@@ -47,6 +47,7 @@ ACTIONS = Stream(
     name="actions",
     source=ACTION_LIST,
     keys=("id",),
+    ids_are_global=True,
     replication_key="event_date",
     record_map=RecordMap(
         key("Id", "Identifies the action."),
@@ -103,6 +104,7 @@ ACTION_UPDATES = Stream(
     name="action_updates",
     source=UPDATE_LIST,
     keys=("id",),
+    ids_are_global=True,
     replication_key="update_date",
     record_map=RecordMap(
         key("Id", "Identifies the update."),

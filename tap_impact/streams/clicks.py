@@ -129,6 +129,7 @@ CLICKS = Stream(
     source=EXPORTS,
     part=EACH,
     keys=("click_key",),
+    ids_are_global=True,
     replication_key="click_day",
     record_map=CLICK,
 )

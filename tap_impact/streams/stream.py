@@ -23,6 +23,8 @@ class Stream:
     source: Source
     keys: tuple[str, ...]
     record_map: RecordMap
+    ids_are_global: bool = False
+    """Whether the keys are unique across accounts; else the connection's label is added to them."""
     replication_key: str | None = None
     """None for a stream that is read as a whole each time."""
     selected: bool = True
