@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 IN_NEW_FILE = re.compile(r"new file,? `(.+?)`:\n\n( *)```python\n(.+?)\n *```", re.DOTALL)
-IN_OLD_FILE = re.compile(r"`([^`]+\.py)`, import `badges`.+?```python\n(.+?)\n *```", re.DOTALL)
+IN_OLD_FILE = re.compile(
+    r"`([^`]+\.py)`, import `BADGES`, and add to `ENDPOINTS`:.+?```python\n(.+?)\n *```", re.DOTALL
+)
 SCOPE = re.compile(r"the scope `(.+?)` to `SCOPES` in `(.+?)`")
 RUN = "from impact_sandbox.tap import main; main()"
 
@@ -50,8 +52,8 @@ def test_a_stream_is_added_as_it_says(tmp_path: Path) -> None:
         "from tap_impact.streams.badges import BADGES",
     )
     ((path, entry),) = IN_OLD_FILE.findall(CONTRIBUTING)
-    badges = "from impact_sandbox.world.badges import badges"
-    insert(tmp_path / path, textwrap.dedent(entry), "ENDPOINTS", badges)
+    imported = "from impact_sandbox.world.badges import BADGES"
+    insert(tmp_path / path, textwrap.dedent(entry), "ENDPOINTS", imported)
     ((scope, path),) = SCOPE.findall(CONTRIBUTING)
     switches = (tmp_path / path).read_text()
     first = "SCOPES = frozenset(\n    {\n"

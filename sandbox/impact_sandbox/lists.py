@@ -30,14 +30,14 @@ def account(sandbox: Sandbox, request: Request) -> Answer:
 
 
 def flat_list(
-    name: str, rows: Callable[[World], Sequence[Any]]
+    name: str, rows: Sequence[Any] | Callable[[World], Sequence[Any]]
 ) -> Callable[[Sandbox, Request], Answer]:
     """Return what answers a page of a list without filters, whose rows are JSON objects."""
 
     def answer(sandbox: Sandbox, request: Request) -> Answer:
         sent = rules.parameters(request.pairs, frozenset())
         page = rules.read_page(sent, sandbox.switches, event_level=False)
-        return list_page(request, sent, page, name, rows(sandbox.world))
+        return list_page(request, sent, page, name, rows(sandbox.world) if callable(rows) else rows)
 
     return answer
 
