@@ -287,7 +287,7 @@ class Sandbox:
         return self.jobs.signed_file(job_id, query.get("Expires", ""), query.get("Signature", ""))
 
     def write_log(self, seen: SeenRequest) -> None:
-        """Write a line about a request that has been answered, or not."""
+        """Write a line about a request whose answer, or lack of one, is decided."""
         if self._log is not None:
             line = LoggedRequest(
                 at=seen.at,
@@ -436,7 +436,6 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         seen, fault = sandbox.note(self.server.requests, self.command, self.path, sent)
         self.answer(seen, fault, sent)
-        sandbox.write_log(seen)
 
     def answer(self, seen: SeenRequest, fault: Fault | None, sent: Mapping[str, str]) -> None:
         """Answer a request, or not, as the fault has it."""
@@ -455,6 +454,7 @@ class Handler(BaseHTTPRequestHandler):
         if delivery in {Delivery.RESET, Delivery.HELD}:
             if delivery is Delivery.HELD:
                 sandbox.pause(LONGEST_HOLD)
+            sandbox.write_log(seen)
             self.hang_up()
             return
         seen.status = answer.status
@@ -472,6 +472,8 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Encoding"] = "gzip"
         elif sandbox.switches.gzip and accepted and isinstance(body, bytes):
             body, headers["Content-Encoding"] = gzip.compress(body, 1, mtime=0), "gzip"
+        # before the answer, so that a client that has its answer finds it in the log
+        sandbox.write_log(seen)
         self.send(answer.status, headers, body, delivery)
 
     def send(
