@@ -81,6 +81,7 @@ def test_every_python_that_is_promised_is_tested() -> None:
         if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each))
     }
     tested = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())["jobs"]
-    assert {frozenset(job["strategy"]["matrix"]["python"]) for job in tested.values()} == {
+    must_pass = [job for job in tested.values() if not job.get("continue-on-error")]
+    assert {frozenset(job["strategy"]["matrix"]["python"]) for job in must_pass} == {
         frozenset(promised)
     }
