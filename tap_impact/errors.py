@@ -12,6 +12,10 @@ class AccessDenied(FatalAPIError):
     """403: the token's scopes, or the account's tier, do not allow this endpoint."""
 
 
+class ExportDenied(AccessDenied):
+    """The token may not ask for exports."""
+
+
 class DownloadDenied(AccessDenied):
     """The token may ask for exports, but not download them."""
 
@@ -55,6 +59,10 @@ class UntrustedHost(FatalAPIError):
 
 class ExportFailed(FatalAPIError):
     """An export's job came to an end without a result that can be used."""
+
+
+class ExportOutdated(ExportFailed):
+    """An export's data may have changed since it was made: a replay makes it anew."""
 
 
 class ExportIncomplete(FatalAPIError):

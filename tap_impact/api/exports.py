@@ -36,6 +36,7 @@ from tap_impact.errors import (
     DownloadDenied,
     ExportFailed,
     ExportIncomplete,
+    ExportOutdated,
     NotFound,
     RateLimited,
     Unreachable,
@@ -226,9 +227,10 @@ class Ledger:
         if key in self.jobs:
             self.jobs[key] = self.jobs[key]._replace(replayed=None)
 
-    def loaded(self, key: str) -> None:
-        """Forget an export that has come to its end."""
-        self.jobs.pop(key, None)
+    def loaded(self, key: str, *, is_final: bool = True) -> None:
+        """Forget an export that has come to its end, but for the job if its data are not final."""
+        if is_final:
+            self.jobs.pop(key, None)
         self.failures.pop(key, None)
 
     def retain(self, keys: Iterable[str]) -> None:
@@ -303,8 +305,8 @@ class Exports:
         failed and are due, one keeps its place; the others come last, so that they use up no quota.
 
         Raises:
-            AccessDenied, FatalAPIError, RetriableAPIError: as the client says, where it is not
-                about one export.
+            AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says, where it
+                is not about one export.
         """
         now = self._client.now()
         self._ledger.count(0, now.date())
@@ -312,10 +314,10 @@ class Exports:
         due = [key for key in self._queries if self._ledger.is_due(key, now)]
         self._adopted = {*due} & self._ledger.jobs.keys()
         new = [key for key in due if key not in self._adopted]
-        denied: AccessDenied | None = None
+        denied: AccessDenied | NotFound | None = None
         try:
             yield from self._ask_for(sorted(new, key=self._ledger.retried_last(new).__contains__))
-        except AccessDenied as error:  # what was asked for before may still be had
+        except (AccessDenied, NotFound) as error:  # what was asked for before may still be had
             denied = error
         self._waiting = [key for key in due if key in self._ledger.jobs]
         yield from self._collect()
@@ -349,7 +351,7 @@ class Exports:
                     again = self._client.now() + timedelta(seconds=round(error.seconds))
                     self.stop_reason += f". The first run after {iso(again)} continues"
                 return
-            except (AccessDenied, WrongCredentials):
+            except (AccessDenied, NotFound, WrongCredentials):
                 self._count(-1)
                 raise
             except (FatalAPIError, RetriableAPIError) as error:
@@ -443,9 +445,10 @@ class Exports:
         except NotFound:
             self._handle_unknown_job(key, job)
         except ExportFailed as error:
+            level = logging.INFO if isinstance(error, ExportOutdated) else logging.WARNING
             if key in self._replayed:
                 why = str(error)
-            elif (obstacle := self._replay(key, str(error))) is None:
+            elif (obstacle := self._replay(key, str(error), level)) is None:
                 return None
             else:
                 why = f"{error}, and cannot be replayed ({obstacle})"
@@ -497,12 +500,15 @@ class Exports:
         if seen and is_running(seen):
             self._seen_running.add(query.key)
             return None
+        is_old = job.requested < query.complete_at and not was_replayed(query, job)
+        if seen is None and is_old:
+            raise ExportOutdated("was requested before all of its data were known")
         seen = seen or {}
         if seen and not self._is_complete(query, job, seen):
             if was_replayed(query, job):
                 return None  # what is seen is still the result from before the replay
             # Whoever asked while there were data to come made a job that is never refreshed.
-            raise ExportFailed("was made before all of its data were known")
+            raise ExportOutdated("was made before all of its data were known")
         answer = self._download(job)
         if isinstance(answer, File) and answer.size == 0:
             # An accident looks like an export without rows: it is believed when it is seen twice.
@@ -571,7 +577,7 @@ class Exports:
             self._mode = {"Mode": "Stream"} if is_unreachable(error) else self._mode
             raise RetriableAPIError(f"{explain(error)} (request: a file).") from None
 
-    def _replay(self, key: str, why: str) -> str | None:
+    def _replay(self, key: str, why: str, level: int = logging.WARNING) -> str | None:
         """Begin a job anew, once in a run ("Replay a job"); what hinders it, or None."""
         self._replayed.add(key)
         job = self._ledger.jobs[key]
@@ -589,7 +595,7 @@ class Exports:
         self._ledger.jobs[key] = job._replace(replayed=self._client.now())
         self._save()
         title = self._queries[key].title
-        self._logger.warning("%s: the export %s. It is replayed.", title, why)
+        self._logger.log(level, "%s: the export %s. It is replayed.", title, why)
         return None
 
 
