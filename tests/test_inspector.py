@@ -85,6 +85,7 @@ GRANTED = {
     ITEMS: "has",
     "Contracts > Retrieve contracts": "has",
     "Invoices > Retrieve invoices": "has",
+    "Reports > Retrieve reports": "has",
 }
 CLICKS = {"Export clicks", "Retrieve click"}
 JOBS = {"Retrieve jobs", "Retrieve job", "Download export jobs", "Replay job"}

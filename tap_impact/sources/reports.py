@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from enum import Enum
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -25,11 +25,13 @@ from tap_impact.api.scopes import Need
 from tap_impact.errors import (
     AccessDenied,
     DownloadDenied,
+    ExportDenied,
     QueryRefused,
     TooManyPages,
     UnreadableFile,
     WrongCredentials,
 )
+from tap_impact.progress.click_days import WESTERNMOST
 from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
@@ -182,7 +184,7 @@ class ReportsSource(Source):
 
     @override
     def needs(self, settings: Settings) -> list[Need]:
-        needs = [Need(self.scope, "/Reports")]
+        needs = [Need(self.scope, "/Reports/0")]
         if any(report.via is Via.EXPORT for report in self.reports.values()):
             needs.append(Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"))
         return needs
@@ -197,7 +199,9 @@ class ReportsSource(Source):
 
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
-        return self.download_scope if isinstance(error, DownloadDenied) else self.scope
+        if isinstance(error, DownloadDenied):
+            return self.download_scope
+        return self.export_scope if isinstance(error, ExportDenied) else self.scope
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
@@ -306,7 +310,8 @@ class Run:
         """Send nothing yet."""
         self.source = source
         self.sync = sync
-        self.today = sync.settings.now.astimezone(sync.settings.zone or UTC).date()
+        # A day that has not begun in the account's own zone has rows of nothing.
+        self.today = sync.settings.now.astimezone(sync.settings.zone or WESTERNMOST).date()
         self.ledger = Ledger.of_bookmark(sync.state, today=sync.settings.clock.date())
 
     def read(self) -> Iterator[Batch]:
@@ -353,6 +358,9 @@ class Run:
             yield from batches
         except WrongCredentials:
             raise
+        except AccessDenied as error:
+            is_own = isinstance(error, DownloadDenied) or reading.via is not Via.EXPORT
+            self.sync.give_up([reading.stream], error if is_own else ExportDenied(str(error)))
         except (FatalAPIError, RetriableAPIError) as error:
             self.sync.give_up([reading.stream], error)
 
@@ -423,7 +431,8 @@ class Run:
                 except FatalAPIError as error:
                     exports.fail(export.key, error)
                     continue
-            self.ledger.loaded(export.key)
+            # The same job is replayed for the period's next rows, which costs no export.
+            self.ledger.loaded(export.key, is_final=False)
             self._keep()
         if reading.left:
             sync.logger.info(
@@ -439,8 +448,8 @@ class Run:
     def _export_query(self, reading: Reading, period: Period) -> ExportQuery:
         """How a period's export is asked for ("Export a report").
 
-        A job from before this run has old rows: to ask again with the same parameters gives the
-        same job, and its data are not refreshed unless it is replayed.
+        A job from before this run has old rows, which a replay makes anew. To ask again with the
+        same parameters would give the same job with the same rows ("Best practices").
         """
         return ExportQuery(
             key=reading.key(period),

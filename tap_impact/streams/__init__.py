@@ -13,6 +13,7 @@ from tap_impact.streams.invoices import (
     INVOICE_LINE_ITEMS,
     INVOICES,
 )
+from tap_impact.streams.reports import REPORTS
 
 # In the order of a run: what earns comes first, what is optional last. Reports come after them.
 STREAMS = (
@@ -28,5 +29,6 @@ STREAMS = (
     INVOICES,
     INVOICE_LINE_ITEMS,
     INVOICE_DETAILED_LINE_ITEMS,
+    REPORTS,
     ACTION_ITEMS,
 )

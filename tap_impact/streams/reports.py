@@ -52,9 +52,11 @@ if TYPE_CHECKING:
 DAY = {"format": "date"}
 INSTANT = {"format": "date-time"}
 
+# impact.com lists no names of these scopes in public; they are after those of its other pages.
 RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
+RUN_REPORTS = Scope("Reports", "Run report", required=False)
 
-EXPORT_REPORTS = Scope("Reports", "Export reports", required=False)
+EXPORT_REPORTS = Scope("Reports", "Export report", required=False)
 DOWNLOAD_EXPORTS = Scope("Jobs Management", "Download export jobs", required=False)
 
 REPORT_LIST = ListSource("/Reports", "Reports", RETRIEVE_REPORTS)
@@ -450,7 +452,7 @@ def report_streams(
     reports: dict[str, Report] = {}
     source = ReportsSource(
         reports=reports,
-        scope=RETRIEVE_REPORTS,
+        scope=RUN_REPORTS,
         export_scope=EXPORT_REPORTS,
         download_scope=DOWNLOAD_EXPORTS,
         replication_key="period_start",
