@@ -65,7 +65,8 @@ SETTINGS = th.PropertiesList(
         title="Label",
         description=(
             "Name of this connection. It is written to the column connection_label of every row, "
-            "so that several connections can share one table."
+            "and is part of the key where ids of two accounts may be the same, so that several "
+            "connections can share one table."
         ),
     ),
     th.Property(

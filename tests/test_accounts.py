@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_impact.streams import STREAMS
 from tap_impact.tap import TapImpact
+from tests.conftest import ROOT
 from tests.inside import run_inside
 from tests.runs import Run, all_streams, catalog, only
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory, Warehouse
 
 LABELS = ("acme-us", "acme-eu")
+NEW_KEYS, CLICKS_AGAIN = re.findall(
+    r"```sql\n(.*?)```", (ROOT / "docs/accounts.md").read_text(), re.DOTALL
+)
 
 
 def settings(impact: Sandbox, label: str | None) -> dict[str, Any]:
@@ -79,27 +85,17 @@ def catalog_streams() -> list[str]:
     return [each["tap_stream_id"] for each in catalog()["streams"]]
 
 
-MOVING = """
-ALTER TABLE {table} DROP CONSTRAINT {table}_pkey;
-UPDATE {table} SET connection_label = 'acme-us' WHERE connection_label IS NULL;
-ALTER TABLE {table} ADD PRIMARY KEY ({keys}, connection_label);
-"""
-
-
 def test_tables_of_the_version_before_take_a_second_account(
     accounts: dict[str, Sandbox], warehouse: Warehouse
 ) -> None:
     old = load(accounts["acme-us"], None, discovered_with=None)
     warehouse.load(old.stdout)
     runs = {label: load(each, label, discovered_with=label) for label, each in accounts.items()}
-    for message in runs["acme-us"].messages:
-        if message["type"] == "SCHEMA" and "connection_label" in message["key_properties"]:
-            *keys, _ = message["key_properties"]
-            warehouse.query("SELECT 1")
-            warehouse.connection.execute(
-                MOVING.format(table=message["stream"], keys=", ".join(keys))
-            )
-            warehouse.connection.commit()
+    with pytest.raises(Exception, match="duplicate key value violates unique constraint"):
+        warehouse.load(only_streams(runs["acme-eu"], "click_exports"))
+    warehouse.query("SELECT 1")
+    warehouse.connection.execute(NEW_KEYS.replace("'impact'", f"'{warehouse.schema}'"))
+    warehouse.connection.commit()
     for run in runs.values():
         warehouse.load(run.stdout)
     for stream in all_streams():
@@ -107,3 +103,31 @@ def test_tables_of_the_version_before_take_a_second_account(
             warehouse.query(f"SELECT connection_label, count(*) FROM {stream} GROUP BY 1")  # noqa: S608
         )
         assert found == {label: len(run.records(stream)) for label, run in runs.items()}, stream
+
+
+def only_streams(run: Run, *streams: str) -> str:
+    """The messages of some streams."""
+    lines = run.stdout.splitlines()
+    return "".join(f"{line}\n" for line in lines if json.loads(line).get("stream") in streams)
+
+
+def test_the_page_names_the_tables_whose_ids_are_global() -> None:
+    excepted = re.search(r"NOT IN \((.*)\)", NEW_KEYS)
+    assert excepted
+    assert {*re.findall(r"\w+", excepted[1])} == {
+        each.name for each in STREAMS if each.ids_are_global
+    }
+
+
+def test_daily_clicks_are_had_again_from_clicks(
+    accounts: dict[str, Sandbox], warehouse: Warehouse
+) -> None:
+    run = load(accounts["acme-us"], "acme-us", discovered_with="acme-us")
+    warehouse.load(run.stdout)
+    columns = "click_day, campaign_id, ad_id, connection_label, clicks, unique_clicks, payout"
+    query = f"SELECT {columns} FROM daily_clicks ORDER BY 1, 2, 3"  # noqa: S608
+    loaded = warehouse.query(query)
+    warehouse.connection.execute("DELETE FROM daily_clicks")
+    warehouse.connection.execute(CLICKS_AGAIN)
+    warehouse.connection.commit()
+    assert warehouse.query(query) == loaded != []

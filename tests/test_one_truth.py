@@ -77,12 +77,6 @@ def load(
         "timezone": world.zone.key,
         "label": label,
         "currency": world.currency,
-        "stream_maps": {
-            "daily_clicks": {
-                "__key_properties__": ["connection_label", "click_day", "campaign_id", "ad_id"]
-            },
-            "click_exports": {"__key_properties__": ["connection_label", "click_day"]},
-        },
     }
     run = run_inside(settings, catalog=catalog(*STREAMS))
     assert run.exit_code == 0, run.stderr

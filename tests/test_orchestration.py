@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from impact_sandbox import database
+from impact_sandbox.switches import Switches
 
 from tests.conftest import ROOT
 
@@ -98,7 +99,7 @@ def test_each_schedule_runs_a_job_of_its_own_and_each_job_a_state_of_its_own() -
 def test_accounts_load_side_by_side_into_one_table(
     project: Project, sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
-    impacts = [sandbox(seed="1"), sandbox(seed="2")]
+    impacts = [sandbox(seed=seed, switches=Switches(click_export="sync")) for seed in ("1", "2")]
     for connection, impact in zip(("acme-us", "acme-eu"), impacts, strict=True):
         project.connect(connection, impact)
     # the first run makes Meltano's own database, and the tables
@@ -109,6 +110,7 @@ def test_accounts_load_side_by_side_into_one_table(
     ]
     for run in runs:
         succeeded(run)
+    project.run("schedule", "run", "every-night-acme-us")
 
     loaded = {row[0] for row in warehouse.query("SELECT id FROM actions")}
     assert loaded >= {
@@ -119,11 +121,22 @@ def test_accounts_load_side_by_side_into_one_table(
     }
     labels = "SELECT DISTINCT connection_label FROM"
     assert {*warehouse.query(f"{labels} actions")} == {("acme-us",), ("acme-eu",)}
-    assert warehouse.query(f"{labels} clicks") == [("acme-eu",)]
+    assert {*warehouse.query(f"{labels} clicks")} == {("acme-us",), ("acme-eu",)}
+    days = warehouse.query(
+        "SELECT connection_label, click_day, max(e.clicks), sum(d.clicks) "
+        "FROM click_exports e JOIN daily_clicks d USING (connection_label, click_day) "
+        "GROUP BY 1, 2"
+    )
+    assert {label: sum(day[0] == label for day in days) for label in ("acme-us", "acme-eu")} == {
+        "acme-us": 10,
+        "acme-eu": 10,
+    }
+    assert [day for day in days if day[2] != day[3]] == []
     assert sorted(re.findall(r"^prod:\S+", project.run("state", "list"), re.MULTILINE)) == [
         "prod:acme-eu-actions-to-target-postgres",
         "prod:acme-eu-clicks-to-target-postgres",
         "prod:acme-us-actions-to-target-postgres",
+        "prod:acme-us-clicks-to-target-postgres",
     ]
 
 
