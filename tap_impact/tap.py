@@ -45,7 +45,7 @@ from tap_impact.singer.sdk_internals import (
 )
 from tap_impact.singer.signals import Interrupted, SignalHandler
 from tap_impact.singer.stdout import OutputError
-from tap_impact.sources.reports import ReportsSource, metadata, unknown_parameters
+from tap_impact.sources.reports import metadata
 from tap_impact.sources.source import AccountStart
 from tap_impact.streams import STREAMS
 from tap_impact.streams.reports import Entry, entry_problems, report_streams, unknown_keys
@@ -179,18 +179,14 @@ class TapImpact(ImpactTap):
         """
         wrong: list[str] = []
         for stream in self.impact_streams.values():
-            source = stream.source
-            report = source.reports.get(stream.part) if isinstance(source, ReportsSource) else None
-            if report and report.parameters and stream.selected:
+            if stream.selected:
                 try:
-                    filters = metadata(self.client, report.id).filters
+                    wrong += stream.source.parameter_problems(self.client, stream)
                 except WrongCredentials:
                     raise
                 except (FatalAPIError, RetriableAPIError) as error:
                     self.give_up([stream], error)
                     stream.selected = False
-                    continue
-                wrong += unknown_parameters(stream.name, report.parameters, filters)
         if wrong:
             raise settings_error(wrong)
 

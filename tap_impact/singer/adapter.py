@@ -120,7 +120,7 @@ class ImpactStream(singer_sdk.Stream):
         super().__init__(tap, schema=schema, name=declaration.name)
         self.primary_keys = self._keys_of(declaration.keys)
         self.replication_key = declaration.replication_key
-        self.anomalies = Anomalies(dated_by=getattr(declaration.source, "happened", None))
+        self.anomalies = Anomalies(dated_by=declaration.source.dated_by)
         self._named_fields: set[str] = set()
 
     # What a source sees (SelectedStream).

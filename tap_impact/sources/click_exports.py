@@ -149,6 +149,8 @@ class ClickExportSource(Source):
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         start, last, days = days_left(sync)
+        if not sync.settings.click_start:
+            sync.state.setdefault("first_day", default_start(sync).isoformat())
         ledger = load_ledger(sync)
         # A run that plays the past leaves the jobs of later days alone.
         keys = {day.isoformat() for day in days}
@@ -358,12 +360,16 @@ def days_left(sync: Sync) -> tuple[date, date, list[date]]:
 
 def first_day(sync: Sync) -> date:
     """The oldest day to load; that of the first run is kept in state."""
-    default = (sync.settings.now - DEFAULT_HISTORY).date()
-    start = sync.settings.click_start or date.fromisoformat(
-        sync.state.setdefault("first_day", default.isoformat())
-    )
+    start = sync.settings.click_start or default_start(sync)
     account_start = sync.account_start.known
     return max(start, account_start.date()) if account_start else start
+
+
+def default_start(sync: Sync) -> date:
+    """The oldest day of the first run, which all later runs keep."""
+    if kept := sync.state.get("first_day"):
+        return date.fromisoformat(kept)
+    return (sync.settings.now - DEFAULT_HISTORY).date()
 
 
 def load_ledger(sync: Sync) -> Ledger:

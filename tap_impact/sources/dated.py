@@ -55,13 +55,18 @@ class DatedSource(ListSource):
     """A list that impact.com gives by windows of time only."""
 
     replication_key: str
-    happened: str
+    date_field: str
     """The API's field that history goes by."""
     feeds: Mapping[Purpose, Feed]
     """Which filters find the rows for each purpose."""
     campaigns: ListSource
     """Where the campaigns are listed."""
     max_pages: int | None = field(default=MAX_PAGES)
+
+    @property
+    @override
+    def dated_by(self) -> str:
+        return self.date_field
 
     @override
     def needs(self, settings: Settings) -> list[Need]:
@@ -314,7 +319,7 @@ class DatedReader:
 
     def _is_of(self, row: Row, since: datetime) -> bool:
         """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
-        value = value_of(row, self.source.happened)
+        value = value_of(row, self.source.date_field)
         try:
             return is_blank(value) or parse_with_offset(as_text(value)) >= since
         except (TypeError, ValueError, OverflowError):

@@ -198,6 +198,14 @@ class ReportsSource(Source):
         Ledger.of_bookmark(bookmark, today=EARLIEST.date())
 
     @override
+    def parameter_problems(self, client: ImpactClient, stream: SelectedStream) -> list[str]:
+        report = self.reports.get(stream.part)
+        if not report or not report.parameters:
+            return []
+        filters = metadata(client, report.id).filters
+        return [*unknown_parameters(stream.name, report.parameters, filters)]
+
+    @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
         if isinstance(error, DownloadDenied):
             return self.download_scope

@@ -121,6 +121,11 @@ class Source(abc.ABC):
     always_incremental: ClassVar[bool] = False
     """Whether a catalog cannot ask for the full table."""
 
+    @property
+    def dated_by(self) -> str | None:
+        """The API's field that the rows are dated by; None if they have no date of their own."""
+        return None
+
     @abc.abstractmethod
     def needs(self, settings: Settings) -> list[Need]:
         """The scopes without which its streams are less than whole."""
@@ -131,6 +136,15 @@ class Source(abc.ABC):
         Raises:
             ValueError, TypeError, KeyError, AttributeError: It is none that can be used.
         """
+
+    def parameter_problems(self, client: ImpactClient, stream: SelectedStream) -> list[str]:
+        """What is wrong with the parameters of a stream's requests, a sentence each.
+
+        Raises:
+            AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says.
+        """
+        del client, stream
+        return []
 
     @abc.abstractmethod
     def read(self, sync: Sync) -> Iterator[Batch]:

@@ -73,11 +73,16 @@ class OpenRowsSource(ListSource):
     """
 
     replication_key: str
-    happened: str
+    date_field: str
     """The API's field that tells when a row was created."""
     created: Feed
     is_open: Callable[[Row], bool]
     """Whether a row, as sent, may still change."""
+
+    @property
+    @override
+    def dated_by(self) -> str:
+        return self.date_field
 
     @override
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
@@ -103,7 +108,7 @@ class OpenRowsSource(ListSource):
 
     def _created(self, row: Row) -> datetime | None:
         """When it was created; None if that cannot be read: such a row is not loaded either."""
-        value = value_of(row, self.happened)
+        value = value_of(row, self.date_field)
         try:
             return None if is_blank(value) else parse_with_offset(as_text(value))
         except (ValueError, OverflowError):

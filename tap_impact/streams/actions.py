@@ -36,7 +36,7 @@ ACTION_LIST = DatedSource(
     "Actions",
     Scope("Actions", "Retrieve actions"),
     replication_key="event_date",
-    happened="EventDate",
+    date_field="EventDate",
     feeds={Purpose.HISTORY: HAPPENED, Purpose.CATCH_UP: UPDATED, Purpose.SETTLEMENT: LOCKED},
     campaigns=CAMPAIGN_LIST,
 )
@@ -93,7 +93,7 @@ UPDATE_LIST = DatedSource(
     "ActionUpdates",
     Scope("Actions", "Retrieve action updates"),
     replication_key="update_date",
-    happened="UpdateDate",
+    date_field="UpdateDate",
     feeds={Purpose.HISTORY: UPDATED, Purpose.CATCH_UP: UPDATED},
     campaigns=CAMPAIGN_LIST,
 )

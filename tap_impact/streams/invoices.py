@@ -77,7 +77,7 @@ INVOICE_LIST = OpenRowsSource(
     # The name is inferred: impact.com does not document it.
     scope=Scope("Invoices", "Retrieve invoices", required=False),
     replication_key="created_date",
-    happened="CreatedDate",
+    date_field="CreatedDate",
     created=Feed("StartDate", "EndDate"),
     is_open=is_open,
 )

