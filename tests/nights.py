@@ -26,7 +26,7 @@ class Night:
     """A sync of an impact.com that has its troubles, and what comes of it."""
 
     says: str
-    """What the log says; an ellipsis stands for anything. The README explains it."""
+    """What the log says; an ellipsis stands for anything. docs/troubleshooting.md explains it."""
     spoilt: Sequence[Fault] = ()
     exit_code: int = 0
     tries: int | None = None

@@ -365,10 +365,9 @@ def test_a_file_that_cannot_be_used_is_one_message(
     assert "Traceback" not in run.stderr
 
 
-# -- the README ----------------------------------------------------------------------------------
+# -- the page ----------------------------------------------------------------------------------
 
-README = Path(__file__).parents[1] / "README.md"
-HEADING = "## When something goes wrong"
+PAGE = Path(__file__).parents[1] / "docs/troubleshooting.md"
 READER_ENDED = "The messages cannot be written: the target has exited; see its log."
 DISK_FULL = "The messages cannot be written: No space left on device. State is safe: run again."
 UNFORESEEN = "… in …, line …. This is a bug in the tap; please report it …"
@@ -379,18 +378,18 @@ ENDED = (
 
 
 def explained() -> set[str]:
-    """The messages in the first column of the README's table."""
-    section = README.read_text().partition(HEADING)[2].partition("\n## ")[0]
-    rows = [line.split("|") for line in section.splitlines() if line.startswith("|")]
+    """The messages in the first column of the page's table."""
+    lines = PAGE.read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("|")]
     return {message for row in rows for message in re.findall("`([^`]+)`", row[1])}
 
 
-def test_the_readme_explains_what_is_really_said() -> None:
+def test_the_page_explains_what_is_really_said() -> None:
     said_here = {night.says for night in NIGHTS.values()} - {QUIET}
     assert explained() == said_here | {READER_ENDED, DISK_FULL, UNFORESEEN, ENDED}
 
 
-def test_a_signal_is_said_as_the_readme_has_it(tmp_path: Path) -> None:
+def test_a_signal_is_said_as_the_page_has_it(tmp_path: Path) -> None:
     with Sandbox(WORLD, at=NOW) as sandbox, started(sandbox, tmp_path, subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()

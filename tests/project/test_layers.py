@@ -1,4 +1,4 @@
-"""Imports of the package go down from layer to layer, and the README draws the files that exist."""
+"""Imports of the package go down from layer to layer; docs/architecture.md draws what exists."""
 
 from __future__ import annotations
 
@@ -217,14 +217,14 @@ def test_one_module_alone_uses_what_the_sdk_does_not_document() -> None:
     assert users == {SDK_INTERNALS}
 
 
-# -- the README ----------------------------------------------------------------------------------
+# -- the drawing ----------------------------------------------------------------------------------
 
 ENTRY = re.compile(r"( *)(\S+?(?:/|\.py))(?: |$)")
 
 
 def drawn() -> list[str]:
-    """The paths in the README's drawing; what is indented is inside of what is above it."""
-    section = (ROOT / "README.md").read_text().partition("## How it is built\n")[2]
+    """The paths in the drawing; what is indented is inside of what is above it."""
+    section = (ROOT / "docs/architecture.md").read_text()
     found: list[str] = []
     above: dict[int, str] = {}
     for line in section.split("```")[1].strip("\n").splitlines():
@@ -253,7 +253,7 @@ def on_disk() -> list[str]:
     return sorted({*found})
 
 
-def test_the_readme_draws_what_exists() -> None:
+def test_the_drawing_is_of_what_exists() -> None:
     assert sorted(drawn()) == on_disk()
 
 
