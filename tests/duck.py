@@ -18,6 +18,7 @@ TYPES = {
     "object": "JSON",
     "array": "JSON",
 }
+SCHEMA = "tap_impact"
 FORMATS = {"date": "DATE", "date-time": "TIMESTAMP"}
 
 
@@ -27,7 +28,7 @@ def type_of(json_schema: dict[str, Any]) -> str:
     return by_format or next(TYPES[name] for name in json_schema["type"] if name != "null")
 
 
-def load(messages: str, path: Path, schema: str = "tap_impact") -> None:
+def load(messages: str, path: Path, schema: str = SCHEMA) -> None:
     """Load what a run printed."""
     columns: dict[str, dict[str, str]] = {}
     keys: dict[str, list[str]] = {}
@@ -63,3 +64,18 @@ def load(messages: str, path: Path, schema: str = "tap_impact") -> None:
                 [str(ndjson)],
             )
             ndjson.unlink()
+
+
+def rows(file: Path, query: str, schema: str = SCHEMA) -> list[tuple[Any, ...]]:
+    """What DuckDB answers; tables are those of the schema, instants UTC."""
+    with duckdb.connect(str(file), read_only=True) as database:
+        database.execute(f"SET schema = '{schema}'; SET TimeZone = 'UTC'")
+        return database.execute(query).fetchall()
+
+
+def change(file: Path, *statements: str) -> None:
+    """Change what is loaded."""
+    with duckdb.connect(str(file)) as database:
+        database.execute(f"SET schema = '{SCHEMA}'")
+        for statement in statements:
+            database.execute(statement)

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import Switches
@@ -15,6 +14,7 @@ from impact_sandbox.world import World
 
 from tests import duck
 from tests.dbt import on_duckdb, on_postgres
+from tests.duck import SCHEMA, change, rows
 from tests.inside import run_inside
 from tests.model_tables import contracts
 from tests.runs import catalog
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.slow
 
 AT = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 STREAMS = ("actions", "action_updates", "campaigns", "clicks", "daily_clicks", "click_exports")
-SCHEMA = "tap_impact"
 
 
 def messages(world: World, clicks_since: date, *streams: str, **settings: Any) -> str:
@@ -45,21 +44,6 @@ def messages(world: World, clicks_since: date, *streams: str, **settings: Any) -
         run = run_inside(config | settings, catalog=catalog(*(streams or STREAMS)))
     assert run.exit_code == 0, run.stderr
     return run.stdout
-
-
-def rows(file: Path, query: str) -> list[tuple[Any, ...]]:
-    """What DuckDB answers."""
-    with duckdb.connect(str(file), read_only=True) as connection:
-        connection.execute(f"SET schema = '{SCHEMA}'; SET TimeZone = 'UTC'")
-        return connection.execute(query).fetchall()
-
-
-def change(file: Path, *statements: str) -> None:
-    """Change what is loaded."""
-    with duckdb.connect(str(file)) as connection:
-        connection.execute(f"SET schema = '{SCHEMA}'")
-        for statement in statements:
-            connection.execute(statement)
 
 
 @pytest.fixture
@@ -99,7 +83,7 @@ def test_postgresql_and_duckdb_hold_the_same_rows(
     for label, world, since in (("shop", shop, (6, 10)), ("blog", blog, (6, 20))):
         printed = messages(world, date(2026, *since), label=label)
         warehouse.load(printed)
-        duck.load(printed, file, SCHEMA)
+        duck.load(printed, file)
     report = """
         CREATE TABLE {0}.report_daily_performance AS
         SELECT day, date '2026-06-01' AS period_start, timestamp '2026-06-30 06:10:00' AS read_at,
@@ -142,7 +126,7 @@ def test_postgresql_and_duckdb_hold_the_same_rows(
 
 def test_subids_clicks_and_conversions_are_those_of_the_account(tmp_path: Path, file: Path) -> None:
     world = World(opened=date(2026, 5, 1), actions_per_day=10, clicks_per_day=30)
-    duck.load(messages(world, world.opened), file, SCHEMA)
+    duck.load(messages(world, world.opened), file)
     dbt = on_duckdb(tmp_path, file, SCHEMA)
     dbt.build(impact_as_of=AT.isoformat())
 
@@ -250,7 +234,7 @@ WEEKS = 60
 def test_alerts_are_few_without_trouble_and_soon_with_it(tmp_path: Path, file: Path) -> None:
     world = World(opened=date(2025, 3, 1), actions_per_day=30, clicks_per_day=150)
     streams = ("actions", "action_updates", "daily_clicks", "click_exports")
-    duck.load(messages(world, world.opened, *streams), file, SCHEMA)
+    duck.load(messages(world, world.opened, *streams), file)
     dbt = on_duckdb(tmp_path, file, SCHEMA)
     variables = {"impact_as_of": f"{AT:%Y-%m-%d %H:%M:%S}", "impact_watch_days": 7 * WEEKS}
     assert dbt.run("run", "--select", "+impact_alerts", **variables).returncode == 0
@@ -274,7 +258,7 @@ def test_alerts_are_few_without_trouble_and_soon_with_it(tmp_path: Path, file: P
 def test_a_morning_with_an_alert_fails_if_asked_to(tmp_path: Path, file: Path) -> None:
     world = World(opened=date(2026, 4, 1), actions_per_day=10, clicks_per_day=0)
     streams = ("actions", "action_updates")
-    duck.load(messages(world, date(2026, 6, 29), *streams), file, SCHEMA)
+    duck.load(messages(world, date(2026, 6, 29), *streams), file)
     dbt = on_duckdb(tmp_path, file, SCHEMA)
     three_days_on = f"{AT + timedelta(days=3):%Y-%m-%d %H:%M:%S}"
     warned = dbt.build(impact_as_of=three_days_on)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -116,7 +116,7 @@ def test_each_currency_has_its_own_figures(database_url: str, tmp_path: Path) ->
     page = page_of(database_url, tmp_path)
     assert re.findall(r'<section class="currency" aria-label="(\S+)">', page) == ["USD", "EUR"]
     # clicks stand beside one currency
-    assert page.count("<h2>Clicks per day</h2>") == 1
+    assert page.count("<h3>Clicks per day</h3>") == 1
 
 
 def test_what_cannot_be_drawn_is_explained(
@@ -149,6 +149,128 @@ def test_without_options_it_reads_the_database_of_this_project() -> None:
     assert ours == embedded
 
 
+def write(url: str, model: str, *rows: dict[str, Any]) -> None:
+    """Fill another model."""
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        fill(connection, model, *rows, schema="main")
+
+
+def payout(status: str, amount: str, **others: Any) -> dict[str, Any]:
+    return {
+        "currency": "USD",
+        "day": LAST,
+        "payout_status": status,
+        "payout": Decimal(amount),
+        "intended_payout": Decimal(amount),
+    } | others
+
+
+def test_money_is_shown_by_month_as_far_as_the_models_know_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    build(database_url, days_of("1"))
+    write(
+        database_url,
+        "impact_payouts",
+        payout("pending", "1.50"),
+        payout("cleared", "10.25", day=date(2026, 5, 3)),
+        payout("locked", "4", day=date(2026, 5, 31)),
+        payout("reversed", "0.50", intended_payout=Decimal(3)),
+        payout("cleared", "99", day=date(2025, 5, 31)),  # too long ago
+    )
+    _, months = tables_of(page_of(database_url, tmp_path))
+    assert months == [
+        ["Month", "Pending", "Locked", "Cleared", "Lost"],
+        ["Jun 2026", "1.50", "0.00", "0.00", "2.50"],
+        ["May 2026", "0.00", "4.00", "10.25", "0.00"],
+        ["Total", "1.50", "4.00", "10.25", "2.50"],
+    ]
+    settled = {"currency": "USD", "event_month": date(2026, 5, 1)}
+    write(
+        database_url,
+        "impact_reconciliation",
+        settled | {"side": "withdrawn", "item": "withdrawals", "amount": Decimal("8.25")},
+        settled | {"side": "not withdrawn", "item": "overdue", "amount": Decimal(2)},
+    )
+    page = page_of(database_url, tmp_path)
+    assert "<dt>Paid</dt>" in page
+    (may,) = [row for row in tables_of(page)[1] if row[0] == "May 2026"]
+    assert may == ["May 2026", "0.00", "4.00", "10.25", "2.00", "8.25", "0.00"]
+
+
+def by_subid(**others: Any) -> dict[str, Any]:
+    unset = dict.fromkeys(("property", "page", "team", "sub_id1", "sub_id2", "sub_id3"), "(unset)")
+    figures = {"day": LAST, "currency": "USD", "conversions": 1, "commission": Decimal(5)}
+    return {**unset, **figures, **others}
+
+
+def test_subids_are_shown_where_they_tell_anything_apart(database_url: str, tmp_path: Path) -> None:
+    build(database_url, days_of("1"))
+    write(
+        database_url,
+        "impact_performance_by_subid",
+        by_subid(page="<a>", sub_id1="<a>", clicks=10, measured_commission=Decimal(5)),
+        by_subid(page="b", sub_id1="b", commission=Decimal(6), conversions_reversed=1),
+        by_subid(page="b", sub_id1="b", day=LAST - timedelta(days=30)),
+        by_subid(page="(unknown)", sub_id1="(unknown)", clicks=7, conversions=0, commission=None),
+    )
+    page = page_of(database_url, tmp_path)
+    _, pages = tables_of(page)
+    # SubId 1 says the same as pages; properties, teams and the other SubIds say nothing
+    assert re.findall(r"<h3>([^<]+)</h3>", page)[-1] == "Pages"
+    assert pages[1:] == [
+        ["b", "6.00", "", "–", "1", "–", "50.0%"],  # noqa: RUF001
+        ["<a>", "5.00", "", "10", "1", "0.500", "0.0%"],
+        ["(unknown)", "0.00", "", "7", "0", "–", "–"],  # noqa: RUF001
+    ]
+
+
+def test_a_forecast_stands_beside_its_error(database_url: str, tmp_path: Path) -> None:
+    build(database_url, days_of("1"))
+    pending = {"currency": "USD", "campaign_name": "One", "actions": 4, "pending": Decimal(20)}
+    past = {"past_came_to": Decimal(200), "past_off_by": Decimal(5)}
+    naive = {"past_naive_off_by": Decimal(30)}
+    write(
+        database_url,
+        "impact_payout_forecast",
+        {**pending, **past, **naive, "forecast": Decimal(18)},
+    )
+    forecasts = [
+        {
+            "currency": "USD",
+            "forecast_at": datetime(2026, month, 1, tzinfo=UTC),
+            "pending": Decimal(100),
+            "forecast": Decimal(90),
+            "came_to": came_to,
+        }
+        for month, came_to in ((3, Decimal(88)), (4, Decimal(93)), (6, None))
+    ]
+    write(database_url, "impact_forecasts", *forecasts)
+    page = page_of(database_url, tmp_path)
+    figures = ["4", "20.00", "18.00", "2.5%", "15.0%"]
+    assert tables_of(page)[-1][1:] == [["One", *figures], ["Total", *figures]]
+    told = re.findall(r"<title>(\w+ 2026): 100.00 pending, 90.00 expected, (\S+) came", page)
+    assert told == [("Mar 2026", "88.00"), ("Apr 2026", "93.00")]
+
+
+def test_an_account_with_clicks_alone_has_names_and_no_empty_chart(
+    database_url: str, tmp_path: Path
+) -> None:
+    nothing = dict.fromkeys(("conversions", "conversions_pending"), 0) | dict.fromkeys(
+        ("commission", "commission_pending", "commission_tracked"), Decimal()
+    )
+    build(
+        database_url,
+        days_of("1", clicks=12, **nothing),
+        days_of("2", clicks=0, day=LAST - timedelta(days=1), **nothing),
+        click_days=(LAST, LAST - timedelta(days=1)),
+    )
+    page = page_of(database_url, tmp_path)
+    assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Clicks per day", "Campaigns"]
+    assert "Campaign 1" in page
+    assert "<nav>" not in page  # there is one part alone
+
+
 def luminance(colour: str) -> float:
     """Relative luminance by WCAG 2."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
@@ -163,7 +285,7 @@ def test_colours_can_be_told_apart_from_their_ground(scheme: int) -> None:
     colours = dict(re.findall(r"--(\w+): (#\w{6});", STYLE.split("@media")[scheme]))
     for ground, colour, least in [
         *((ground, text, 4.5) for ground in ("card", "ground", "gap") for text in ("ink", "quiet")),
-        *(("card", mark, 3) for mark in ("approved", "pending", "reversed", "clicks")),
+        *(("card", mark, 3) for mark in ("approved", "pending", "reversed", "clicks", "locked")),
         ("gap", "approved", 3),
         ("approved", "pending", 1.8),
     ]:

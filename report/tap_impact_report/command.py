@@ -11,7 +11,7 @@ import click
 import sqlalchemy as sa
 
 from tap_impact_report.figures import PERFORMANCE, read, schemas_with_models
-from tap_impact_report.page import page
+from tap_impact_report.page import page, parts
 
 # The database of this project, as `database:start` runs it.
 HOST, PORT, ROLE, DATABASE = "127.0.0.1", 27632, "impact", "impact"
@@ -44,7 +44,7 @@ HOST, PORT, ROLE, DATABASE = "127.0.0.1", 27632, "impact", "impact"
 @click.option("--password", envvar="TARGET_POSTGRES_PASSWORD", show_envvar=True)
 @click.option("--database", envvar="TARGET_POSTGRES_DATABASE", default=DATABASE, show_envvar=True)
 def cli(output: Path, url: str | None, schema: str | None, **server: Any) -> None:
-    """Draw the last 30 days as a page of HTML that needs nothing else.
+    """Draw days, money, SubIds and the forecast as a page of HTML that needs nothing else.
 
     Reads the models of the dbt package `impact`, in any database that SQLAlchemy reaches; by
     default those of the project's own PostgreSQL.
@@ -54,6 +54,7 @@ def cli(output: Path, url: str | None, schema: str | None, **server: Any) -> Non
         with connect(address) as connection:
             schema = schema or only(schemas_with_models(connection))
             performances = read(connection, schema)
+            made = parts(connection, schema, performances) if performances else []
     except sa.exc.NoSuchModuleError:
         raise click.ClickException(
             f"SQLAlchemy has no dialect {address.drivername} here: install it beside this command."
@@ -65,7 +66,7 @@ def cli(output: Path, url: str | None, schema: str | None, **server: Any) -> Non
     if not performances:
         raise click.ClickException(f"{schema}.{PERFORMANCE} holds no days yet.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(page(performances, datetime.now(UTC)), encoding="utf-8")
+    output.write_text(page(made, datetime.now(UTC)), encoding="utf-8")
     for performance in performances:
         total = performance.total
         click.echo(

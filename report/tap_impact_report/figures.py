@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from tap_impact_report.models import exact, model
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
@@ -44,12 +46,11 @@ class Figures:
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Figures:
-        """Those of a row of the model."""
+        """Those of a row of a model, as far as it has them."""
         found = cls(None if row["clicks"] is None else int(row["clicks"]))
         for each in SUMMED:
-            number = row[each.name] or 0
-            exact = Decimal(str(number)) if isinstance(each.default, Decimal) else int(number)
-            setattr(found, each.name, exact)
+            number = exact(row.get(each.name))
+            setattr(found, each.name, number if isinstance(each.default, Decimal) else int(number))
         return found
 
     def add(self, other: Figures) -> None:
@@ -118,8 +119,10 @@ def schemas_with_models(connection: sa.Connection) -> list[str]:
 
 def read(connection: sa.Connection, schema: str) -> list[Performance]:
     """The last days of each currency, up to the newest one loaded; the most earned first."""
-    performance = model(PERFORMANCE, schema, *DIMENSIONS, *(each.name for each in fields(Figures)))
-    click_days = model(CLICK_DAYS, schema, "currency")
+    performance = model(
+        PERFORMANCE, schema, "day", *DIMENSIONS, *(each.name for each in fields(Figures))
+    )
+    click_days = model(CLICK_DAYS, schema, "day", "currency")
     last = connection.scalar(sa.select(sa.func.max(performance.c.day)))
     if last is None:
         return []
@@ -150,9 +153,3 @@ def read(connection: sa.Connection, schema: str) -> list[Performance]:
             figures = performance_of.by_day[known]
             figures.clicks = figures.clicks or 0
     return sorted(found.values(), key=lambda each: -each.total.commission)
-
-
-def model(name: str, schema: str, *columns: str) -> sa.TableClause:
-    """A model of days, and these of its columns."""
-    day = sa.column("day", sa.Date)
-    return sa.table(name, day, *map(sa.column, columns), schema=schema)

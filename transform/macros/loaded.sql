@@ -5,34 +5,45 @@
   was not loaded is null.
 #}
 {% macro loaded(table, columns) %}
-    {%- set source_table = source('impact', table) -%}
-    {%- set relation = load_relation(source_table) if execute else none -%}
-    {%- set found = {} -%}
-    {%- if relation -%}
-        {%- for column in adapter.get_columns_in_relation(relation) -%}
-            {%- do found.update({column.name | lower: column}) -%}
-        {%- endfor -%}
-    {%- endif %}
+    {%- set found = impact.loaded_columns(table) %}
     select
     {%- for name, meaning in columns.items() %}
         {%- set kind = meaning if meaning is string else meaning[0] %}
         {%- set names = [name] if meaning is string else meaning[1:] %}
         {%- set there = names | select('in', found) | list %}
         {% if there -%}
-            {%- set column = found[there[0]] -%}
-            {{ impact.as_kind(column.quoted, kind, column.data_type | lower) }}
+            {{ impact.as_kind(found[there[0]][0], kind, found[there[0]][1]) }}
         {%- else -%}
             cast(null as {{ impact.type_of(kind) }})
         {%- endif %} as {{ name }}
         {{- ',' if not loop.last }}
     {%- endfor %}
-    {%- if relation %}
-    from {{ source_table }}
+    {%- if not found %}
+    from (select 1 as nothing) as never_loaded
+    where 1 = 0
+    {%- elif var('impact_json_lines', none) %}
+    from ({{ impact.json_lines(table) }}) as lines_of_files
+    {%- else %}
+    from {{ source('impact', table) }}
         {%- if '_sdc_deleted_at' in found %}
     where _sdc_deleted_at is null
         {%- endif %}
-    {%- else %}
-    from (select 1 as nothing) as never_loaded
-    where 1 = 0
     {%- endif %}
+{% endmacro %}
+
+{# The columns of a loaded table, each an expression and a type; none if it was never loaded. #}
+{% macro loaded_columns(table) %}
+    {%- set source_table = source('impact', table) -%}
+    {%- set found = {} -%}
+    {%- if execute and var('impact_json_lines', none) -%}
+        {%- for row in impact.keys_of_files(table) -%}
+            {%- do found.update({row: ["(line ->> '$." ~ row ~ "')", 'text']}) -%}
+        {%- endfor -%}
+    {%- elif execute -%}
+        {%- set relation = load_relation(source_table) -%}
+        {%- for column in (adapter.get_columns_in_relation(relation) if relation else []) -%}
+            {%- do found.update({column.name | lower: [column.quoted, column.data_type | lower]}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- do return(found) -%}
 {% endmacro %}
