@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impact_sandbox import events, jobs, lists, reports, rules
+from impact_sandbox import events, jobs, listings, lists, reports, rules
 from impact_sandbox.exchange import Endpoint
 
 PAGE = frozenset({"Page", "PageSize"})
@@ -58,4 +58,5 @@ ENDPOINTS = (
         "GET", ("Jobs", "*", "Download"), "Download export jobs", "other", jobs.download, MODE
     ),
     Endpoint("PUT", ("Jobs", "*", "Replay"), "Replay job", "other", jobs.replay),
+    *listings.ENDPOINTS,
 )

@@ -109,7 +109,7 @@ def test_lists_as_a_converter_from_xml_makes_them(sandbox: SandboxFactory) -> No
     campaigns = ask(running, "/Campaigns").json()["Campaigns"]
     contract = ask(running, "/Contracts/S-79001").json()
     payout = contract["Terms"]["EventPayouts"][0]
-    assert len(payout["PayoutGroups"]) == 2
+    assert len(payout["PayoutGroups"]) == 3
     found = {}
     for habit in ("lone", "wrapped", "lone_wrapped"):
         running.switch(lists=habit)

@@ -64,6 +64,11 @@ class Account:
         self.account_id = str(rng.randrange(1_000_000, 2_000_000))
         self.name = "Sandbox Publisher"
         self.path = f"/Mediapartners/{self.account_sid}"
+        self.person = "Carrie Oakey"
+        self.mail = f"carrie.{''.join(rng.choices(alphabet, k=8)).lower()}@publisher.example"
+        self.tax_id = f"EIN-{rng.randrange(10**8, 10**9)}"
+        self.bank_account = f"DE{rng.randrange(10**19, 10**20)}"
+        self.ftp_password = f"not-a-real-password-{''.join(rng.choices(alphabet, k=8))}"
         self._midnights: dict[int, int] = {}
 
     # -- instants --------------------------------------------------------------------------
@@ -88,6 +93,10 @@ class Account:
     def began(self) -> int:
         """When the account was activated."""
         return self.midnight(self.opened.toordinal())
+
+    def mail_of_brand(self, campaign_id: str) -> str:
+        """Return the address that a brand writes from."""
+        return f"offers.{self.mail[7:15]}@brand{campaign_id}.example"
 
     # -- what the API shows ----------------------------------------------------------------
 

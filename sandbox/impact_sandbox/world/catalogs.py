@@ -50,7 +50,7 @@ class Catalog(NamedTuple):
             "Currency": account.currency,
             "ServiceAreas": "",
             "FTPLocations": [
-                f"ftp://ps-ftp_{account.account_sid}:not-a-real-password@files.example{file}"
+                f"ftp://ps-ftp_{account.account_sid}:{account.ftp_password}@files.example{file}"
             ],
             "ItemsUri": f"{uri}/Items",
             "Uri": uri,

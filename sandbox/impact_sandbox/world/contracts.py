@@ -54,7 +54,7 @@ class Contract(NamedTuple):
     def signatories(self) -> tuple[str, str]:
         """Who signed for the brand and for the partner."""
         campaign = self.paper.campaign
-        return f"Brand Manager {campaign.id}", "Carrie Oakey" if self.paper.signed else ""
+        return f"Brand Manager {campaign.id}", self.account.person if self.paper.signed else ""
 
     def row(self) -> dict[str, Any]:
         """Return the API's Contract object, as the list has it."""
@@ -142,6 +142,16 @@ class Contract(NamedTuple):
             }
             for rank, values in enumerate((["Camping", "Climbing"], ["Lighting"]), 1)
         ]
+        of_list = {"Variable": "ITEM_SKU_LIST", "Operator": "IS"}
+        groups += [
+            {
+                "Id": f"94bc1ae3-0000-4e63-a862-{number:08d}0003",
+                "Rank": "3",
+                "Rules": [of_list | {"Values": [exception_list_id(campaign)]}],
+                "PayoutRate": rate,
+                "Limits": [],
+            }
+        ]
         adjustment = {
             "Id": f"8c281c2e-0000-4b11-a9f9-{number:012d}",
             "Rules": [{"Variable": "CUSTOMER_STATUS", "Operator": "IS", "Values": ["EXISTING"]}],
@@ -150,7 +160,10 @@ class Contract(NamedTuple):
         }
         restriction = {
             "Id": f"5d1f0b7a-0000-4c52-8d1e-{number:012d}",
-            "Rules": [{"Variable": "PROMO_CODE", "Operator": "IS_NOT", "Values": ["SPRING26", ""]}],
+            "Rules": [
+                {"Variable": "PROMO_CODE", "Operator": "IS_NOT", "Values": ["SPRING26", ""]},
+                of_list | {"Variable": "PROMO_CODE_LIST", "Values": [promo_code_list_id(campaign)]},
+            ],
             "ZeroPayoutHideReport": "false",
         }
         bonus = {
@@ -179,6 +192,16 @@ class Contract(NamedTuple):
             "CreditPolicy": "LAST_REFERRER",
             "ValidReferrals": [{"Type": "CLICKS", "Window": "30", "WindowUnit": "DAY"}],
         }
+
+
+def exception_list_id(campaign: Campaign) -> str:
+    """Return the id of the list of SKUs that a campaign pays at a rate of their own."""
+    return f"5{campaign.id}"
+
+
+def promo_code_list_id(campaign: Campaign) -> str:
+    """Return the id of the list of promo codes that a campaign does not pay for."""
+    return f"3{campaign.id}"
 
 
 def locking(campaign: Campaign) -> dict[str, str]:
