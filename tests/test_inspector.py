@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,17 @@ GRANTED = {
     "Contracts > Retrieve contracts": "has",
     "Invoices > Retrieve invoices": "has",
     "Reports > Retrieve reports": "has",
+    "Ads > Retrieve ads": "has",
+    "Promo Codes > Retrieve promo codes": "has",
+    "Media Properties > Retrieve media properties": "has",
+    "Deals > Retrieve deals": "has",
+    "Catalogs > Retrieve catalogs": "has",
+    "Action Inquiries > Retrieve action inquiries": "has",
+    "Tasks > Retrieve tasks": "has",
+    "Promotions > Retrieve promotions": "has",
+    "Stores > Retrieve stores": "has",
+    "Exception Lists > Retrieve exception list items": "has",
+    "Promo Code Exception Lists > Retrieve promo code exception list items": "has",
 }
 CLICKS = {"Export clicks", "Retrieve click"}
 JOBS = {"Retrieve jobs", "Retrieve job", "Download export jobs", "Replay job"}
@@ -232,7 +244,13 @@ def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: 
     running = sandbox(world=world(), at=NOW)
     config = settings(running, action_items_per_run=20)
     first = inspect(config, "estimate").stdout
-    assert len(running.requests) == 2  # the clock, and how many actions there are
+    # the clock, how many actions there are, the parents of deals and of two kinds of lists
+    assert Counter(request.resource for request in running.requests) == {
+        "Account": 1,
+        "Actions": 1,
+        "Campaigns": 1,
+        "Contracts": 2 * 5,
+    }
     running.requests.clear()
     run = run_inside(config, catalog=catalog("actions", "action_updates", "action_items"))
     for stream, path in (("actions", "/Actions"), ("action_updates", "/ActionUpdates")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,10 @@ class ListSource(Source):
         for rows in self.all_rows(sync, {}):
             yield Batch(rows, sync.streams)
 
+    def whole_list(self, sync: Sync) -> Iterator[Sequence[Row]]:
+        """All rows as they are now, as dicts: for what other streams ask about each of them."""
+        yield from self.all_rows(replace(sync, as_dicts=True), {})
+
     def all_rows(self, sync: Sync, filters: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows that filters find, in pages as large as impact.com allows for small lists."""
         try:
@@ -89,7 +93,8 @@ class ListSource(Source):
             TooManyPages: The list is longer than `max_pages`.
             FatalAPIError: It came short again.
         """
-        row_type = sync.streams[0].row_type if len(sync.streams) == 1 else None
+        is_of_one = len(sync.streams) == 1 and not sync.as_dicts
+        row_type = sync.streams[0].row_type if is_of_one else None
         seen: set[str] = set()
         for is_second in (False, True):
             announced: list[int] = []

@@ -95,6 +95,8 @@ class Sync:
     """Goes on without streams that met an error: it is said, and counts for the exit code."""
     checkpoint: Callable[[], None]
     """Writes the bookmarks as they are now: whatever breaks later, they hold."""
+    as_dicts: bool = False
+    """Whether rows are not those of the streams, or not before they are changed."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_impact.records.fields import Row
@@ -55,6 +55,11 @@ class UpdatedSource(ListSource):
                 yield Batch(rows, sync.streams)
         if sum(stream.skipped_rows for stream in sync.streams) == skipped_rows:
             save_through(sync, Through(now), self.replication_key)
+
+    @override
+    def whole_list(self, sync: Sync) -> Iterator[Sequence[Row]]:
+        for query in self.queries:
+            yield from self.all_rows(replace(sync, as_dicts=True), query.filters)
 
     @override
     def estimate(self, sync: Sync) -> Estimate:

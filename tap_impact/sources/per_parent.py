@@ -1,0 +1,161 @@
+"""Reading lists that impact.com gives for one parent at a time, such as a campaign's deals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from typing_extensions import override
+
+from tap_impact.api.scopes import Need
+from tap_impact.errors import AccessDenied, NotFound, RateLimited, UntrustedHost, WrongCredentials
+from tap_impact.records.fields import is_blank
+from tap_impact.sources.lists import ListSource
+from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from tap_impact.api.scopes import Scope
+    from tap_impact.settings import Settings
+    from tap_impact.sources.source import Sync
+
+# As many failures one after another are no accident of a few parents.
+MAX_IN_A_ROW = 3
+
+# Whatever the parent, the next request would meet the same.
+OF_ALL_PARENTS = (RateLimited, UntrustedHost, WrongCredentials)
+
+# No parent has this id. Who lacks the scope gets a 403 for it, all others a 404 or no rows.
+NO_ID = "0"
+
+
+class ParentsDenied(AccessDenied):
+    """The token may not list the parents."""
+
+
+@dataclass
+class Outcome:
+    """What asking about one parent after the other came to."""
+
+    answered: int = 0
+    failed_in_a_row: int = 0
+    denied: dict[str, AccessDenied] = field(default_factory=dict)
+    """By parent; a campaign may be denied while others are not."""
+    absent: dict[str, NotFound] = field(default_factory=dict)
+    failures: list[Exception] = field(default_factory=list)
+
+    def count_answer(self) -> None:
+        """Note that a parent's list was read."""
+        self.answered += 1
+        self.failed_in_a_row = 0
+
+    def count_error(self, parent_id: str, error: Exception) -> None:
+        """Note why a parent's list was not read."""
+        if isinstance(error, AccessDenied):
+            self.denied[parent_id] = error
+        elif isinstance(error, NotFound):
+            self.absent[parent_id] = error
+        else:
+            self.failures.append(error)
+            self.failed_in_a_row += 1
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether other parents need not be asked about."""
+        lacks_scope = not self.answered and len(self.denied) == MAX_IN_A_ROW
+        return lacks_scope or self.failed_in_a_row == MAX_IN_A_ROW
+
+    def conclude(self, sync: Sync) -> None:
+        """Say what is missing, if that was impact.com's answer.
+
+        Raises:
+            AccessDenied: No list may be read.
+            FatalAPIError, RetriableAPIError: A list could not be read; all others were.
+        """
+        if self.failures:
+            raise self.failures[0]
+        if self.denied and not self.answered:
+            raise next(iter(self.denied.values()))
+        for missing in (self.denied, self.absent):
+            for parent_id, error in [*missing.items()][:1]:
+                sync.logger.warning(
+                    "%s: impact.com gives nothing for %d of those asked about, such as %s. %s",
+                    sync.name,
+                    len(missing),
+                    parent_id,
+                    error,
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerParentSource(Source):
+    """A list for each parent, each read as a whole, in one request or more."""
+
+    path: str
+    """With `{}` where the parent's id goes."""
+    data_key: str
+    """Where the rows of a page stand."""
+    scope: Scope
+    parents: ListSource
+    """The list whose rows name the parents."""
+    ids_of: Callable[[Mapping[str, Any]], Iterable[str]]
+    """The ids of the parents that one of its rows names."""
+    parent_key: str
+    """The field of the rows that names their parent; filled in where impact.com leaves it out."""
+
+    @override
+    def needs(self, settings: Settings) -> list[Need]:
+        own = Need(self.scope, self.path.format(NO_ID), {"PageSize": 1})
+        return [*self.parents.needs(settings), own]
+
+    @override
+    def scope_lacking(self, error: AccessDenied) -> Scope:
+        return self.parents.scope if isinstance(error, ParentsDenied) else self.scope
+
+    @override
+    def read(self, sync: Sync) -> Iterator[Batch]:
+        outcome = Outcome()
+        for parent_id in self._parent_ids(sync):
+            try:
+                yield from self._of_parent(sync, parent_id)
+            except OF_ALL_PARENTS:
+                raise
+            except (FatalAPIError, RetriableAPIError) as error:
+                outcome.count_error(parent_id, error)
+                if outcome.is_hopeless:
+                    break
+            else:
+                outcome.count_answer()
+        outcome.conclude(sync)
+
+    @override
+    def estimate(self, sync: Sync) -> Estimate:
+        try:
+            number = len(self._parent_ids(sync))
+        except FatalAPIError as error:
+            return Estimate(0, 0, OTHERS_AN_HOUR, str(error))
+        number += self.parents.estimate(sync).next_run
+        return Estimate(number, number, OTHERS_AN_HOUR, "One for each parent, and to list them.")
+
+    def _parent_ids(self, sync: Sync) -> list[str]:
+        """The ids of all parents, each once."""
+        try:
+            rows = [row for page in self.parents.whole_list(sync) for row in page]
+        except AccessDenied as error:
+            raise ParentsDenied(str(error)) from error
+        ids = (each for row in rows for each in self.ids_of(row))  # type: ignore[arg-type]
+        return [*dict.fromkeys(ids)]
+
+    def _of_parent(self, sync: Sync, parent_id: str) -> Iterator[Batch]:
+        path = self.path.format(quote(parent_id, safe=""))
+        source = ListSource(path, self.data_key, self.scope)
+        for rows in source.all_rows(replace(sync, as_dicts=True), {}):
+            named = [
+                {**row, self.parent_key: parent_id} if is_blank(row.get(self.parent_key)) else row  # type: ignore[union-attr,dict-item]
+                for row in rows
+            ]
+            yield Batch(named, sync.streams)
