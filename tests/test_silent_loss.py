@@ -259,9 +259,6 @@ def test_what_is_too_large_by_any_split_stops_nothing_else(locking: Pipeline) ->
     assert any("actions" in line and "2026-06-28T07:00:00Z" in line for line in errors(run))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="What is open is searched for in each run."
-)
 def is_narrow(seen: SeenRequest) -> bool:
     """Whether a query searches for an instant: it spans less than an hour."""
     start, end = (seen.query.get(f"LockingDate{name}") for name in ("Start", "End"))
