@@ -100,7 +100,7 @@ class Pipeline:
             newest[action] = max(newest.get(action, ""), row["items_read_at"])
         for row in self.table("action_items"):
             if row["items_read_at"] == newest[row["action_id"]]:
-                item = row["sku"], Decimal(row["payout"]), Decimal(row["sale_amount"])
+                item = row["sku"], money(row["payout"]), money(row["sale_amount"])
                 held.setdefault(row["action_id"], Counter())[item] += 1
         return {
             action["Id"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import socket
 import ssl
 import subprocess
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -408,3 +411,17 @@ def test_requests_own_errors_are_words_too(talk: Any) -> None:
         pytest.raises(FatalAPIError, match=r"could not be asked \(InvalidHeader\)"),
     ):
         talking.client.get("/Campaigns")
+
+
+def test_a_redirect_whose_compressed_body_is_cut_is_retried(talk: Any) -> None:
+    # Large enough for a part of it to be unzipped before it ends.
+    page = b"".join(sha256(bytes([part // 256, part % 256])).digest() for part in range(2000))
+    headers = {"Location": "http://127.0.0.1:9/", "Content-Encoding": "gzip"}
+    redirect = Answer(302, gzip.compress(page), headers, "text/html")
+    client = talk(replace(faults.truncated(), answers=redirect).at()).client
+
+    def send() -> int:
+        with client.open("GET", "/Campaigns") as response:
+            return int(response.status_code)
+
+    assert client.with_retries(send, "/Campaigns") == 200

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import pytest
 from impact_sandbox import faults, rules
@@ -17,6 +14,7 @@ from impact_sandbox.files import click_file
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
+from tests.clocks import machine_clock
 from tests.pipeline import CLICK_STREAMS, Pipeline, Wherever, edited, errors
 
 if TYPE_CHECKING:
@@ -38,31 +36,6 @@ def pipeline(sandbox: Sandbox, *streams: str, **settings: Any) -> Pipeline:
 
 
 # -- the machine's clock -------------------------------------------------------------------------
-
-
-@contextmanager
-def machine_clock(at: datetime) -> Iterator[None]:
-    """Let the clock that the tap reads stand at an instant."""
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return at.astimezone(tz)
-
-    names = [
-        f"{name}.datetime"
-        for name, module in sys.modules.items()
-        if name.startswith("tap_impact.") and getattr(module, "datetime", None) is datetime
-    ]
-    assert names
-    patches = [mock.patch(name, Clock) for name in names]
-    for patch in patches:
-        patch.start()
-    try:
-        yield
-    finally:
-        for patch in patches:
-            patch.stop()
 
 
 def through(pipe: Pipeline, stream: str) -> datetime:

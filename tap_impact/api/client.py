@@ -349,9 +349,13 @@ class ImpactClient:
 
     def _send(self, method: str, url: str, asked: str) -> requests.Response:
         """Send one request, once, and learn what each answer tells; the caller closes it."""
-        response = self._session.request(
-            method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
-        )
+        try:
+            response = self._session.request(
+                method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
+            )
+        except RuntimeError as error:
+            # `requests` looks at the body of a redirect, and stumbles where it cannot be unzipped.
+            raise requests.exceptions.ContentDecodingError(error) from None
         self.logger.debug("%s %s: %d", method, asked, response.status_code)
         self._clock.synchronize(response.headers)
         self.rate_limiter.update(endpoint_of(asked), response.headers)

@@ -87,7 +87,8 @@ class ListSource(Source):
         A list that changes while it is read shifts the rows of the pages to come, and a row may be
         passed over. Totals need not show it, where rows that came hide those that went. So a list
         of several pages is read twice, and the second reading gives what the first has not given.
-        One page is read again if it holds less than it announced.
+        One page is read again if it holds less than it announced, or neither a list nor a total:
+        that an answer is blank is believed when it comes twice.
 
         Raises:
             TooManyPages: The list is longer than `max_pages`.
@@ -98,11 +99,13 @@ class ListSource(Source):
         seen: set[str] = set()
         for is_second in (False, True):
             announced: list[int] = []
+            is_blank = False
             pages = sync.client.pages(
                 self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
             )
             for page in pages:
                 announced.append(page.total)
+                is_blank = is_blank or page.is_blank
                 identities = [*identities_of(page.rows, self.row_keys)]
                 if not is_second:
                     yield page.rows
@@ -114,7 +117,7 @@ class ListSource(Source):
                     yield rows
                 seen.update(identities)
             is_short = len(seen) < announced[-1]
-            if not is_short and (is_second or len(announced) == 1):
+            if not is_short and (is_second or (len(announced) == 1 and not is_blank)):
                 return
             if is_short:
                 came = f"impact.com announced {announced[-1]} rows and sent {len(seen)}"
