@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -314,6 +315,7 @@ def problems(config: dict[str, Any]) -> list[str]:
         *meaning_problems(config),
         *batch_problems(config),
         *connection_problems(config),
+        *name_problems(config),
     ]
     return [*dict.fromkeys(without_secrets(sentence, config) for sentence in found)]
 
@@ -393,6 +395,25 @@ def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
         value = config.get(name)
         if isinstance(value, str) and value and not allowed.fullmatch(value):
             yield f"{name}: a character that no {what} has, maybe a space or a line's end, is in it"
+
+
+def name_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Names that are no setting's, but much like one."""
+    for name in config:
+        if near := nearest_setting(name):
+            yield f"{name} is no setting; did you mean {near}?"
+
+
+def nearest_setting(name: str) -> str | None:
+    """The setting that a name was perhaps meant for, None for a setting and for another's name."""
+    known = SETTINGS["properties"]
+    near = () if name in known else get_close_matches(name.lower(), known, 1, cutoff=0.8)
+    return near[0] if near else None
+
+
+def unknown_names(config: Mapping[str, Any]) -> list[str]:
+    """Names that are no setting's, nor like one."""
+    return [name for name in config if name not in SETTINGS["properties"]]
 
 
 def is_zone(name: str) -> bool:

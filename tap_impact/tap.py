@@ -26,7 +26,7 @@ from typing_extensions import override
 from tap_impact.api.client import ImpactClient
 from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
 from tap_impact.records.timestamps import iso, parse_timestamp
-from tap_impact.settings import SETTINGS, Settings, problems
+from tap_impact.settings import SETTINGS, Settings, nearest_setting, problems, unknown_names
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.adapter import (
     ACCOUNT_DIGEST,
@@ -40,6 +40,7 @@ from tap_impact.singer.message_writer import MessageWriter
 from tap_impact.singer.sdk_internals import (
     BatchConfig,
     CliTestOptionValue,
+    ConfigInput,
     classproperty,
     parse_environment_config,
 )
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import IO
 
-    from tap_impact.singer.sdk_internals import ConfigInput
     from tap_impact.sources.reports import Metadata
     from tap_impact.streams.stream import Stream
 
@@ -285,6 +285,8 @@ class TapImpact(ImpactTap):
         found = [*problems(self._config), *entry_problems(self._config.get("reports"))]
         if found and raise_errors:
             raise settings_error(found)
+        if unknown := unknown_names(self._config):
+            self.logger.warning("Settings that do not exist are ignored: %s.", ", ".join(unknown))
         return found
 
     @classmethod
@@ -328,9 +330,28 @@ class TapImpact(ImpactTap):
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Look at the token's scopes. The SDK's test reads each stream, which costs an export."""
         if value == CliTestOptionValue.All.value:
+            given = ctx.params["config"]
+            if not given.config:
+                given = ConfigInput(parse_env=True)
             with errors_as_messages():
-                ctx.exit(0 if print_report(cls.for_inspection(ctx.params["config"])) else 1)
+                ctx.exit(0 if print_report(cls.for_inspection(given)) else 1)
         super().cb_test(ctx, param, value)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        """The command line: as the SDK's, but what --test does."""
+        command = super().get_singer_command()
+        for each in command.params:
+            if each.name == "config":
+                each.is_eager = True  # others look at it, wherever it stands
+            elif isinstance(each, click.Option) and each.name == "test":
+                each.help = (
+                    "Tell whether the token is valid, and which scopes it has, without loading "
+                    "anything. Without --config, TAP_IMPACT_* variables are read. "
+                    "--test=schema writes the SCHEMA messages alone."
+                )
+        return command
 
     @classproperty
     @override
@@ -346,6 +367,13 @@ class TapImpact(ImpactTap):
                 )
             except ValueError:
                 config[name] = os.environ[variable]
+        for variable, value in os.environ.items():
+            prefix, name = (
+                variable[: len(cls._env_var_prefix)],
+                variable[len(cls._env_var_prefix) :],
+            )
+            if prefix == cls._env_var_prefix and nearest_setting(name.lower()):
+                config[name.lower()] = value
         return config
 
     @classmethod

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from tap_impact.tap import TapImpact
 from tests.inside import run_inside
 from tests.runs import catalog, run_tap
 
@@ -73,6 +75,33 @@ def test_all_that_is_wrong_with_the_settings_is_named_at_once(
     assert "Traceback" not in run.stderr
     assert not run.stdout
     assert not impact.requests
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest_one(
+    sandbox: SandboxFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    impact = sandbox()
+    run = run_inside(impact.settings() | {"start_dat": "2026-01-01", "Page_Size": 2000})
+    assert run.exit_code == 1
+    assert "Settings: start_dat is no setting; did you mean start_date?; " in run.stderr
+    assert "Page_Size is no setting; did you mean page_size?." in run.stderr
+    assert not impact.requests
+
+    monkeypatch.setenv("TAP_IMPACT_SANDBOX_START_DATE", "2026-01-01")
+    monkeypatch.setenv("TAP_IMPACT_START_DAT", "2026-01-01")
+    misread = CliRunner().invoke(TapImpact.cli, ["--config=ENV"])
+    assert misread.exit_code == 1
+    said = caplog.messages[-1]
+    assert said.endswith("; start_dat is no setting; did you mean start_date?.")
+    assert "sandbox" not in said
+
+
+def test_a_setting_of_another_program_is_ignored_with_a_word(sandbox: SandboxFactory) -> None:
+    run = run_inside(
+        sandbox().settings() | {"disable_collection": True}, catalog=catalog("campaigns")
+    )
+    assert run.exit_code == 0, run.stderr
+    assert "Settings that do not exist are ignored: disable_collection." in run.stderr
 
 
 @pytest.mark.parametrize(

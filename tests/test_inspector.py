@@ -50,7 +50,7 @@ def inspect(config: dict[str, Any], *args: str, command: click.Command = cli) ->
 
 def by_tap(config: dict[str, Any]) -> Run:
     """Run `tap-impact --test`."""
-    return inspect(config, "--config=ENV", "--test", command=TapImpact.cli)
+    return inspect(config, "--test", command=TapImpact.cli)
 
 
 def printed(run: Run) -> list[dict[str, Any]]:
@@ -134,6 +134,24 @@ def test_access_tells_each_scope_and_spends_no_export(
     assert " of 500 requests are left for " in run.stdout
     assert not [request for request in running.requests if "ClickExport" in request.path]
     assert len(running.requests) <= len(GRANTED) + 2  # the clock is asked first
+
+
+def test_the_tap_is_tested_by_a_file_wherever_it_is_named(
+    sandbox: SandboxFactory, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(settings(sandbox(world=world(), at=NOW))))
+    for order in (["--test", "--config"], ["--config"]):
+        arguments = [*order, str(file), *([] if "--test" in order else ["--test"])]
+        done = CliRunner().invoke(TapImpact.cli, arguments, env={"TAP_IMPACT_PAGE_SIZE": "1"})
+        assert done.exit_code == 0, done.output
+        assert verdicts(done.stdout) == GRANTED
+
+
+def test_help_says_what_the_test_of_the_tap_does() -> None:
+    said = " ".join(CliRunner().invoke(TapImpact.cli, ["--help"]).stdout.split())
+    assert "--test TEXT Tell whether the token is valid, and which scopes it has" in said
+    assert "Without --config, TAP_IMPACT_* variables are read." in said
 
 
 def test_an_export_that_was_made_shows_that_the_token_may(sandbox: SandboxFactory) -> None:
