@@ -138,6 +138,8 @@ class Report:
     """What the columns that are sent are called in the rows."""
     identity: tuple[str, ...] = ()
     """The properties that make a row's `row_key`; none if it has no such key."""
+    key_columns: tuple[str, ...] = ()
+    """The columns without which no row can be told from another."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     every: Every = Every.MONTH
     start: date | None = None
@@ -490,6 +492,7 @@ class Run:
         with Ordinals() as ordinals:
             while some := [*islice(left, ROWS_AT_ONCE)]:
                 count += len(some)
+                self._require_keys(reading, some)
                 values, size = encoder.columns(some).listed()
                 if report.identity:
                     identities = zip(*(values[name] for name in report.identity), strict=True)
@@ -513,6 +516,19 @@ class Run:
             reading.number - len(reading.left),
             reading.number,
         )
+
+    def _require_keys(self, reading: Reading, some: Sequence[Mapping[str, Any]]) -> None:
+        """See that the rows have what tells them apart, under whichever name.
+
+        Raises:
+            FatalAPIError: They would overwrite each other in the table.
+        """
+        for name in reading.report.key_columns:
+            if not any(name in row for row in some):
+                raise FatalAPIError(
+                    f"{reading.stream.name}: the report has no column {name!r}, which its key is "
+                    f"made of; it has {', '.join(some[0])}. Set `keys` of its entry in `reports`."
+                )
 
     def _keep(self) -> None:
         self.sync.state.update(self.ledger.bookmark())

@@ -244,12 +244,17 @@ PRESETS = {
     "overdue_payouts": Preset(
         id="mp_overdue_payouts",
         keys=("row_key",),
-        identity=("campaign_id", "campaign_name", "invoice_id", "due_day"),
+        identity=(
+            *("campaign_id", "campaign_name", "invoice_id", "event_month", "action_id"),
+            "due_day",
+        ),
         every=Every.ALL,
         columns=(
+            any_text("action_id", "The action, where the report lists actions; joins actions."),
             any_text("campaign_id", "Campaign (program) whose brand has yet to pay."),
             any_text("campaign_name", "Name of the campaign."),
-            any_text("invoice_id", "Invoice that is overdue."),
+            any_text("invoice_id", "Invoice that is overdue, where the report lists invoices."),
+            any_text("event_month", "Month of the actions that it is for."),
             calendar_day("due_day", "When it was due."),
             amount("amount", "What is owed."),
             any_text("currency", "ISO 4217 code of the amount."),
@@ -423,6 +428,7 @@ def report_of(entry: Entry, metadata: Metadata | None) -> Report:
         record_map=RecordMap(*row_key, *OWN, *columns, READ_AT),
         names=ColumnNames((each.source for each in columns), sent_as, exact),
         identity=identity if row_key else (),
+        key_columns=tuple(each.source for each in columns if each.name in entry.keys),
         parameters=entry.parameters,
         every=entry.every,
         start=entry.start,
