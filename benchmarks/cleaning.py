@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLANKS = {"", "null", "n/a", "NA"}
+BLANKS_OF_PLACES = BLANKS - {"NA"}
 CONNECTION = {"connection_label": None, "connection_currency": None}
 
 
@@ -26,6 +27,7 @@ class Cleaning:
         found = json.loads(kinds.read_text())
         self.texts = [*found["read_text"].items(), *found.get("read_key", {}).items()]
         self.verbatim = [*found["read_verbatim"].items()]
+        self.places = [*found.get("read_place", {}).items()]
         self.numbers = [*found["read_decimal"].items()]
         self.instants = [*found["read_timestamp"].items()]
         self.days = [*found.get("read_day", {}).items()]
@@ -42,6 +44,10 @@ class Cleaning:
         for name, source in self.verbatim:
             value = get(source)
             record[name] = value if value is not None and value.strip() else None
+        for name, source in self.places:
+            value = get(source)
+            is_blank = value is None or value.strip() in BLANKS_OF_PLACES
+            record[name] = None if is_blank else value
         for name, source in self.numbers:
             value = get(source)
             record[name] = Decimal(value) if value and value not in BLANKS else None
