@@ -76,20 +76,26 @@ def sandbox() -> Iterator[SandboxFactory]:
 
 
 @pytest.fixture(scope="session")
-def database_port() -> Iterator[int]:
-    """The port of a PostgreSQL that pip installed, on loopback.
+def open_folder() -> Iterator[Path]:
+    """A folder for what PostgreSQL reads.
 
-    Its data is not below pytest's own folder: that is closed to others whenever a pytest starts,
-    and so to the user that PostgreSQL runs as in place of root.
+    It is not below pytest's own: that is closed to others whenever a pytest starts, and so to the
+    user that PostgreSQL runs as in place of root.
     """
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def database_port(open_folder: Path) -> Iterator[int]:
+    """The port of a PostgreSQL that pip installed, on loopback."""
     with socket.create_server((database.HOST, 0)) as free:
         port: int = free.getsockname()[1]
-    with TemporaryDirectory() as folder:
-        options = ["--port", str(port), "--data-dir", str(Path(folder, "postgres"))]
-        started = CliRunner().invoke(database.cli, ["start", *options])
-        assert started.exit_code == 0, started.output
-        yield port
-        CliRunner().invoke(database.cli, ["stop", *options])
+    options = ["--port", str(port), "--data-dir", str(open_folder / "postgres")]
+    started = CliRunner().invoke(database.cli, ["start", *options])
+    assert started.exit_code == 0, started.output
+    yield port
+    CliRunner().invoke(database.cli, ["stop", *options])
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def port() -> int:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, port: int) -> Iterator[Path]:
+def data_dir(open_folder: Path, port: int) -> Iterator[Path]:
     """A path that no Unix socket could have, with a blank in it."""
-    path = tmp_path / ("deep" * 30) / "a b" / "postgres"
+    path = open_folder / str(port) / ("deep" * 30) / "a b" / "postgres"
     yield path
     invoke("stop", port, path)
 
@@ -147,10 +147,10 @@ def test_says_that_there_are_no_tables_yet(port: int, data_dir: Path) -> None:
 
 
 def test_leaves_a_port_to_the_database_that_has_it(
-    port: int, data_dir: Path, tmp_path: Path
+    port: int, data_dir: Path, open_folder: Path
 ) -> None:
     invoke("start", port, data_dir)
-    other = tmp_path / "other"
+    other = open_folder / str(port) / "other"
     refused = invoke("start", port, other)
     assert refused.exit_code == 1
     assert str(data_dir) in refused.output

@@ -72,8 +72,8 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    folder = tmp_path_factory.mktemp("clone") / "tap"
+def clone(open_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    folder = open_folder / "clone" / "tap"
     unwanted = shutil.ignore_patterns(".git", ".venv", ".meltano", ".demo", "output", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=unwanted)
     with socket.create_server((database.HOST, 0)) as free:
