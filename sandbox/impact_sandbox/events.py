@@ -45,12 +45,25 @@ def event_list(
     filters = tuple(sorted(query.spans.items())), query.campaign_id, query.state
     rows = sandbox.recall((name, request.now, filters), select)
     rules.refuse_too_many(len(rows), page)
-    return list_page(request, sent, page, name, rows, write=lambda row: written(sandbox, row))
+    paid = paystubs(sandbox, request)
+    return list_page(request, sent, page, name, rows, write=lambda row: written(sandbox, row, paid))
 
 
-def written(sandbox: Sandbox, row: SeenAction | SeenUpdate) -> dict[str, str]:
+def paystubs(sandbox: Sandbox, request: Request) -> dict[str, str]:
+    """Return the withdrawal of each action that was paid, if updates are to tell."""
+    if sandbox.switches.paystubs != "paid":
+        return {}
+    (found,) = sandbox.recall(
+        ("paystubs", request.now), lambda: [sandbox.world.paystubs(request.at)]
+    )
+    return dict(found)
+
+
+def written(sandbox: Sandbox, row: SeenAction | SeenUpdate, paid: dict[str, str]) -> dict[str, str]:
     """Write a row; an action between locking and clearing may have a state of its own."""
     found = row.row()
+    if "PaystubId" in found:
+        found["PaystubId"] = paid.get(found["ActionId"], "")
     if found["State"] == "APPROVED" and not found.get("ClearedDate"):
         found["State"] = sandbox.switches.locked_state
     return found
@@ -69,13 +82,17 @@ def event_span(query: rules.Query) -> tuple[int | None, int | None]:
 def action(sandbox: Sandbox, request: Request) -> Answer:
     """Answer one action."""
     found = sandbox.world.action(request.names[0], request.at)
-    return Answer(200, written(sandbox, found)) if found else missing("Action", request.names[0])
+    return (
+        Answer(200, written(sandbox, found, {})) if found else missing("Action", request.names[0])
+    )
 
 
 def update(sandbox: Sandbox, request: Request) -> Answer:
     """Answer one action update."""
     found = sandbox.world.action_update(request.names[0], request.at)
-    return Answer(200, found.row()) if found else missing("ActionUpdate", request.names[0])
+    if found is None:
+        return missing("ActionUpdate", request.names[0])
+    return Answer(200, written(sandbox, found, paystubs(sandbox, request)))
 
 
 def items(sandbox: Sandbox, request: Request) -> Answer:

@@ -31,6 +31,7 @@ WIDEST_DAYS = 365
 DEFAULT_LIST = 100
 LARGEST_CLICK_LIST = 100_000
 DATES = ("START_DATE", "END_DATE")
+ACTION_FILTERS = ("SUBAID", "SUPERSTATUS_MS", "SubId1", "SubId2", "SubId3")
 
 
 class Run(NamedTuple):
@@ -132,7 +133,7 @@ def performance(
     for place, figures in world.performance(at, run.first, run.last):
         if run.keeps("SUBAID", place.campaign_id) and run.keeps("SubId1", place.sub_id1):
             found.setdefault(of(place), Figures()).add(figures)
-    yield from found.items()
+    yield from sorted(found.items())
 
 
 def costs(figures: Figures) -> dict[str, str]:
@@ -219,20 +220,26 @@ def actions_of(world: World, at: datetime, run: Run) -> Iterator[SeenAction]:
     begin = world.midnight(run.first.toordinal())
     end = world.midnight(run.last.toordinal() + 1) - 1
     for action in world.seen(at, begin, end):
-        if run.keeps("SUBAID", action.campaign_id) and run.keeps("SUPERSTATUS_MS", action.state):
+        held = (action.campaign_id, action.state, *sub_ids(action))
+        if all(run.keeps(name, value) for name, value in zip(ACTION_FILTERS, held, strict=True)):
             yield action
+
+
+def sub_ids(action: SeenAction) -> tuple[str, str, str]:
+    """Return the sub ids of an action."""
+    return action.life.pick(SUB_IDS, 13), action.life.pick(SUB_IDS, 17), ""
 
 
 def by_sku(world: World, at: datetime, run: Run) -> Iterator[dict[str, str]]:
     """Yield a row for each item of the actions of a span."""
     for action in actions_of(world, at, run):
-        life = action.life
+        sub_id1, sub_id2, sub_id3 = sub_ids(action)
         for item in action.items():
             yield {
-                "ActionId": life.id,
-                "PubSubid1": life.pick(SUB_IDS, 13),
-                "PubSubid2": life.pick(SUB_IDS, 17),
-                "PubSubid3": "",
+                "ActionId": action.life.id,
+                "PubSubid1": sub_id1,
+                "PubSubid2": sub_id2,
+                "PubSubid3": sub_id3,
                 "PubSubid4": "",
                 "Sku": item["Sku"],
                 "Category": item["Category"],
@@ -295,16 +302,16 @@ def paid_actions(world: World, at: datetime, run: Run) -> Iterator[dict[str, str
         if not run.first <= each.day <= run.last or not run.keeps("Paystub_Id", each.id):
             continue
         for action in each.actions():
-            life, last = action.life, action.steps[-1]
+            last, (sub_id1, sub_id2, sub_id3) = action.steps[-1], sub_ids(action)
             yield {
                 "Paystub_Id": each.id,
                 "ActionDate": world.text(action.event),
-                "ActionId": life.id,
+                "ActionId": action.life.id,
                 "SaleAmount": money(last.amount),
                 "Earnings": money(last.payout),
-                "PubSubId1": life.pick(SUB_IDS, 13),
-                "PubSubId2": life.pick(SUB_IDS, 17),
-                "PubSubId3": "",
+                "PubSubId1": sub_id1,
+                "PubSubId2": sub_id2,
+                "PubSubId3": sub_id3,
             }
 
 
@@ -345,6 +352,8 @@ def payable_clicks(world: World, at: datetime, run: Run) -> Iterator[dict[str, s
         for click in world.clicks(day, at):
             if click["UniqueClick"] != "true" or given == LARGEST_CLICK_LIST:
                 continue
+            if not run.keeps("SUBAID", click["ProgramId"]):
+                continue
             given += 1
             yield {
                 "Date": click["EventDate"],
@@ -369,12 +378,12 @@ MONEY = dict.fromkeys(
     ("Amount", "SaleAmount", "Earnings", "Payout", "Sale_Amount", "Sale_zzzAmount", "sale_amount"),
     "Decimal",
 )
-SUB_ID = ("SUBAID", "SubId1", "SubId2", "SubId3")
+PLACE_FILTERS = ("SUBAID", "SubId1")
 REPORTS = (
     Report(
         *("partner_performance_by_day", "Performance by Day", "Performance"),
         (("date_display", "Date"), *COSTS, ("Sale_zzzAmount", "Decimal")),
-        *(by_day, SUB_ID, "aggregate"),
+        *(by_day, PLACE_FILTERS, "aggregate"),
     ),
     Report(
         *("partner_performance_by_program", "Performance by Brand", "Performance"),
@@ -384,12 +393,12 @@ REPORTS = (
             *(("Sale_Amount", "Decimal"), ("EPA", "Decimal"), ("EPC", "Decimal")),
             ("CR", "Percentage"),
         ),
-        *(by_program, SUB_ID, "aggregate"),
+        *(by_program, PLACE_FILTERS, "aggregate"),
     ),
     Report(
         *("partner_performance_by_ad", "Performance by Ad", "Performance"),
         (*typed("Ad", "ad_id", "Campaign", "campaign_id"), *COSTS, ("sale_amount", "Decimal")),
-        *(by_ad, SUB_ID, "aggregate"),
+        *(by_ad, PLACE_FILTERS, "aggregate"),
     ),
     Report(
         *("partner_performance_by_subid", "Performance by SubId", "Performance"),
@@ -398,7 +407,7 @@ REPORTS = (
             *((name, "Integer") for name in ("Clicks", "raw_clicks", "Actions")),
             *((name, "Decimal") for name in ("sale_amount", "Earnings", "CPC_Cost", "EPC", "AOV")),
         ),
-        *(by_sub_id, SUB_ID, "aggregate"),
+        *(by_sub_id, PLACE_FILTERS, "aggregate"),
     ),
     Report(
         *("SkuLevelActions", "SKU Level Actions", "Actions"),
@@ -409,7 +418,7 @@ REPORTS = (
             ActionDate="Date",
             Quantity="Integer",
         ),
-        *(by_sku, (*SUB_ID, "SUPERSTATUS_MS")),
+        *(by_sku, ACTION_FILTERS),
     ),
     Report(
         *("mp_action_listing_fast", "Action Listing", "Actions"),
@@ -420,7 +429,7 @@ REPORTS = (
             Action_Date="Date",
             Locking_Date="Date",
         ),
-        *(listing, (*SUB_ID, "SUPERSTATUS_MS", "SHOW_ACTION_ID")),
+        *(listing, (*ACTION_FILTERS, "SHOW_ACTION_ID")),
     ),
     Report(
         *("adv_action_listing_2001", "Advanced Action Listing /w Text1..", "Actions"),
@@ -432,7 +441,7 @@ REPORTS = (
             Margin="Percentage",
             Basket="Hexadecimal",
         ),
-        brands_own,
+        *(brands_own, ACTION_FILTERS),
     ),
     *(
         Report(

@@ -97,7 +97,7 @@ class Sandbox:
         """The port is bound at once; nothing is served before the context is entered."""
         self._whole_world = world
         self.switches = (switches or Switches()).but(**changes)
-        self.world = self._begun_world()
+        self.world = self._switched_world()
         self.requests: list[SeenRequest] = []
         self.limits = {
             group: Limit("hour", getattr(self.switches, f"hourly_{group}"))
@@ -151,7 +151,7 @@ class Sandbox:
     def switch(self, **changes: Any) -> None:
         """Change switches of a running sandbox; what was used of a limit stays used."""
         self.switches = self.switches.but(**changes)
-        self.world = self._begun_world()
+        self.world = self._switched_world()
         for group, limit in self.limits.items():
             limit.most = getattr(self.switches, f"hourly_{group}")
         self.jobs.exports.most = self.switches.daily_click_exports
@@ -161,10 +161,14 @@ class Sandbox:
         """Let other things go wrong from now on; ``()`` for nothing."""
         self.faults: Faults = Plan(faults) if isinstance(faults, Sequence) else faults
 
-    def _begun_world(self) -> World:
-        """Return the account, as old as the switch ``account_began`` has it."""
-        began = self.switches.account_began
-        return self._whole_world.begun_on(date.fromisoformat(began)) if began else self._whole_world
+    def _switched_world(self) -> World:
+        """Return the account, as old and as wrong as the switches have it."""
+        switches, world = self.switches, self._whole_world
+        if switches.account_began:
+            world = world.begun_on(date.fromisoformat(switches.account_began))
+        if switches.wrong_cent != "none" or switches.unpriced_actions:
+            world = world.with_mistakes(switches.mistakes)
+        return world
 
     # -- time ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from impact_sandbox.rules import LARGEST_PAGE
+from impact_sandbox.world.mistakes import Mistakes
 
 SCOPES = frozenset(
     {
@@ -122,6 +123,25 @@ class Switches:
     largest_stable_page: int = switch(
         LARGEST_PAGE, "Larger pages of other lists than actions and updates give a 500."
     )
+    wrong_cent: str = switch(
+        "none",
+        "The table in which one row of wrong_month has a cent too much.",
+        *("none", "actions", "other_earnings", "invoice_lines", "withdrawals"),
+    )
+    wrong_month: str = switch(
+        "2026-03",
+        "Of the events for actions and invoice_lines, of the day for the two others. Where a month "
+        "has no such row, nothing is wrong.",
+    )
+    unpriced_actions: int = switch(
+        0, "Of so many actions that never change, one pays what no term gives; 0 for none of them."
+    )
+    paystubs: str = switch(
+        "blank",
+        "What PaystubId of updates is: blank, or the withdrawal that paid the action, from its day "
+        "on, in updates of any age. No change tells of it: who reads changes alone misses it.",
+        *("blank", "paid"),
+    )
     gzip: bool = switch(False, "Compress answers for clients that accept it.")
     latency: float = switch(0.0, "Seconds that every request takes.")
     daily_click_exports: int = switch(10, "Requests of ClickExport in a UTC day.")
@@ -155,6 +175,11 @@ class Switches:
         "object", "What clicks that share an Id are: the first of them.", "object", "list"
     )
 
+    @property
+    def mistakes(self) -> Mistakes:
+        """What is wrong with the account's books."""
+        return Mistakes(self.wrong_cent, self.wrong_month, self.unpriced_actions)
+
     @classmethod
     def described(cls) -> list[tuple[str, str]]:
         """Return each switch with its default, and what it means and may be."""
@@ -181,6 +206,8 @@ class Switches:
                     raise ValueError(f"{name}: one of {', '.join(allowed)}; not {', '.join(wrong)}")
         if changes.get("account_began"):
             date.fromisoformat(changes["account_began"])
+        if "wrong_month" in changes:
+            date.fromisoformat(f"{changes['wrong_month']}-01")
         if "scopes" in changes:
             changes["scopes"] = frozenset(changes["scopes"])
             if strange := changes["scopes"] - SCOPES:

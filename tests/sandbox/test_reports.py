@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from impact_sandbox.reports import REPORTS
 from impact_sandbox.rules import Rule
+from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
 from tests.sandbox.client import ask
@@ -138,18 +139,25 @@ def test_actions_of_a_withdrawal_and_other_earnings_are_what_it_paid(account: Sa
 
 def test_other_earnings_are_the_bonus_lines_of_invoices() -> None:
     world = World(seed="bonus", actions_per_day=150, opened=date(2026, 1, 1))
-    bonus: defaultdict[str, Decimal] = defaultdict(Decimal)
+    bonus: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for invoice in world.invoices(NOW):
         for line in invoice.row()["LineItems"]:
             if line["Description"] == "BONUS":
-                bonus[line["CampaignId"]] += Decimal(line["TotalItemAmount"])
-    found: defaultdict[str, Decimal] = defaultdict(Decimal)
-    kinds = set()
-    for each in world.other_earnings(NOW, date(2026, 1, 1), date(2026, 6, 30)):
-        found[each.campaign.id] += each.amount
+                key = line["CampaignId"], line["EventMonthYear"]
+                bonus[key] += Decimal(line["TotalItemAmount"])
+    found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    kinds, signs = set(), set()
+    for each in world.other_earnings(NOW, date(2026, 1, 1), date(2026, 5, 31)):
+        found[each.campaign.id, f"{each.day.month}{each.day.year}"] += each.amount
         kinds.add(each.kind)
+        signs.add(each.amount > 0)
     assert found == bonus
-    assert kinds == {"BONUS", "FUNDS_TRANSFER"}
+    assert kinds == {"BONUS", "FUNDS_TRANSFER", "MAKE_GOOD"}
+    assert signs == {True, False}
+    # those of this month are not invoiced yet
+    assert all(
+        each.day <= NOW.date() for each in world.other_earnings(NOW, date(2026, 6, 1), date.max)
+    )
 
 
 def test_what_is_overdue_is_what_invoices_say_so(account: Sandbox) -> None:
@@ -243,3 +251,38 @@ def test_reports_have_limits_of_their_own(sandbox: SandboxFactory) -> None:
         )
     ]
     assert statuses == [200, 429, 200, 429, 200, 429, 200]
+
+
+@pytest.mark.parametrize(
+    ("report", "filters"),
+    [
+        ("mp_action_listing_fast", {"SubId1": "blog"}),
+        ("SkuLevelActions", {"SUPERSTATUS_MS": "PENDING"}),
+        ("adv_action_listing_2001", {"SubId2": "blog"}),
+        ("partner_performance_by_ad", {"SubId1": "blog"}),
+        ("partner_payable_click_data", {"SUBAID": "2001"}),
+    ],
+)
+def test_a_filter_that_a_report_knows_keeps_some_rows(
+    account: Sandbox, report: str, filters: dict[str, str]
+) -> None:
+    metadata = ask(account, f"/Reports/{report}/MetaData").json()
+    assert filters.keys() <= {each["Name"] for each in metadata["Filters"]}
+    everything, kept = run(account, report), run(account, report, **filters)
+    assert 0 < len(kept) <= len(everything)
+    assert kept != everything
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ("Retrieve reports", "/Reports"),
+        ("Retrieve report metadata", "/Reports/Withdrawals/MetaData"),
+        ("Run report", "/Reports/Withdrawals"),
+        ("Export report", "/ReportExport/Withdrawals"),
+    ],
+)
+def test_each_endpoint_has_a_scope(sandbox: SandboxFactory, scope: str, path: str) -> None:
+    running = sandbox(scopes=SCOPES - {scope}, actions_per_day=1)
+    assert ask(running, path, **SPAN).status_code == 403
+    assert ask(running, "/Campaigns").status_code == 200

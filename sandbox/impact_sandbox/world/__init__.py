@@ -10,12 +10,16 @@ from impact_sandbox.world.account import LONGEST_LAG
 from impact_sandbox.world.actions import LONGEST_LIFE, SeenAction, SeenUpdate
 from impact_sandbox.world.catalogs import Catalogs
 from impact_sandbox.world.contracts import Contracts
+from impact_sandbox.world.mistakes import Mistakes
 from impact_sandbox.world.performance import Performance
 
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["LONGEST_LAG", "LONGEST_LIFE", "SeenAction", "SeenUpdate", "World"]
+__all__ = ["LONGEST_LAG", "LONGEST_LIFE", "Mistakes", "SeenAction", "SeenUpdate", "World"]
+
+DRAWN = ("_days", "_wrong_action", "_invoiced_lines", "wrong_line")
+"""What a world keeps of the books that it has drawn."""
 
 
 class World(Performance, Contracts, Catalogs):
@@ -29,4 +33,12 @@ class World(Performance, Contracts, Catalogs):
         """Return the same account, had it been activated on a later day."""
         world = copy(self)
         world.opened = max(day, self.opened)
+        return world
+
+    def with_mistakes(self, mistakes: Mistakes) -> World:
+        """Return the same account, with errors in its books."""
+        world = copy(self)
+        world.mistakes = mistakes
+        for name in DRAWN:
+            vars(world).pop(name, None)
         return world

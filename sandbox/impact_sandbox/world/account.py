@@ -15,6 +15,8 @@ from decimal import ROUND_DOWN, Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
+from impact_sandbox.world.mistakes import NO_MISTAKES
+
 Row = dict[str, str]
 
 DAY = 86_400
@@ -69,6 +71,7 @@ class Account:
         self.tax_id = f"EIN-{rng.randrange(10**8, 10**9)}"
         self.bank_account = f"DE{rng.randrange(10**19, 10**20)}"
         self.ftp_password = f"not-a-real-password-{''.join(rng.choices(alphabet, k=8))}"
+        self.mistakes = NO_MISTAKES
         self._midnights: dict[int, int] = {}
 
     # -- instants --------------------------------------------------------------------------

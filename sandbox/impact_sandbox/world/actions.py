@@ -86,7 +86,7 @@ class Life:
 class SeenAction:
     """An action as impact.com's API shows it at an instant."""
 
-    world: Account
+    world: Actions
     life: Life
     steps: tuple[Step, ...]
     state: str
@@ -126,7 +126,7 @@ class SeenAction:
             "ActionTrackerName": campaign.tracker[1],
             "State": self.state,
             "AdId": life.pick(campaign.ads, 7)[0],
-            "Payout": str(last.payout),
+            "Payout": str(last.payout + self.world.wrong_by(life)),
             "Amount": str(last.amount),
             "Currency": self.world.currency,
             "EventDate": text(life.event),
@@ -382,6 +382,37 @@ class Actions(Account):
             totals[action.state] = count + 1, payout + action.steps[-1].payout
         return dict(sorted(totals.items()))
 
+    # -- what is wrong on request ----------------------------------------------------------
+
+    def unpriced_actions(self, at: datetime) -> Iterator[str]:
+        """Yield the ids of visible actions whose payout no term of a contract gives."""
+        for action in self.seen(at):
+            fate = tuple(step.kind for step in action.life.steps[1:] if step.kind != "dated")
+            if self._is_unpriced(action.life.salt, fate):
+                yield action.life.id
+
+    def wrong_by(self, life: Life) -> Decimal:
+        """Return by how much the list of actions has the payout of one too high."""
+        return CENT if life.id == self._wrong_action else ZERO
+
+    @cached_property
+    def _wrong_action(self) -> str:
+        """The id of the action with a cent too much; blank if there is none."""
+        mistakes = self.mistakes
+        if mistakes.source != "actions":
+            return ""
+        day = max(date.fromisoformat(f"{mistakes.month}-01"), self.opened)
+        while mistakes.may_hit("actions", day):
+            for life in self._lives(day.toordinal()):
+                if life.lock is not None and life.vanishes is None and life.steps[-1].payout:
+                    return life.id
+            day += timedelta(days=1)
+        return ""
+
+    def _is_unpriced(self, salt: int, fate: tuple[str, ...]) -> bool:
+        unpriced = self.mistakes.unpriced
+        return bool(unpriced) and not fate and salt % unpriced == 0
+
     # -- how it comes about ----------------------------------------------------------------
 
     def _look(self, life: Life, now: int) -> SeenAction | None:
@@ -460,6 +491,8 @@ class Actions(Account):
         cents = 400 + int(draw() ** 3 * 60_000)
         amount = Decimal(cents - cents % 100) / 100 if salt & 3 == 0 else Decimal(cents).scaleb(-2)
         payout = (amount * campaign.rate).quantize(campaign.quantum)
+        if self._is_unpriced(salt, fate):
+            payout += 1
         locking = None if campaign.open_ended else planned
         at, shown = created, created + lag(draw())
         steps = [Step(at, shown, "created", PENDING, payout, amount, payout, amount, locking)]

@@ -22,24 +22,39 @@ LONGEST_CLEARING = 26 * DAY
 """From locking to clearing."""
 DUE_DAYS = 30
 CORRECTED = 61
-"""One of so many cleared actions is corrected by a transfer of funds."""
+"""One of so many cleared actions is corrected by a transfer of funds, up or down."""
+MADE_GOOD = 149
+"""At one of so many cleared actions, a brand makes good for one that it did not track."""
+GOOD = Decimal("7.50")
+
+
+class OtherEarning(NamedTuple):
+    """A bonus, a make-good, or a transfer of funds that corrects an action after its locking."""
+
+    day: date
+    campaign: Campaign
+    kind: str
+    description: str
+    amount: Decimal
+
+    def order(self) -> tuple[date, str]:
+        """Sort by this."""
+        return self.day, self.description
 
 
 class Line(NamedTuple):
-    """What a campaign pays for the events of one month."""
+    """What a campaign pays for the events of one month: actions, and what is earned beside them."""
 
     campaign: Campaign
     month: date
     cleared: tuple[SeenAction, ...]
     payout: Decimal
-    bonus: Decimal
-    transfers: tuple[tuple[SeenAction, Decimal], ...]
-    """Corrections of actions that were locked already."""
+    others: tuple[OtherEarning, ...]
 
     @property
     def other(self) -> Decimal:
         """What it pays beside actions."""
-        return self.bonus + sum((amount for _, amount in self.transfers), ZERO)
+        return sum((each.amount for each in self.others), ZERO)
 
     @property
     def total(self) -> Decimal:
@@ -50,7 +65,7 @@ class Line(NamedTuple):
 class Invoice(NamedTuple):
     """An invoice as it is at an instant; its lines are paid later."""
 
-    account: Actions
+    account: Invoices
     number: int
     created: int
     lines: tuple[Line, ...]
@@ -85,11 +100,12 @@ class Invoice(NamedTuple):
         }
 
     def _items(self, line: Line) -> Iterator[dict[str, str]]:
+        error = CENT if line is self.account.wrong_line else ZERO
         for description, actions, amount in (
-            ("MEDIA_PAYOUT", str(len(line.cleared)), line.payout),
+            ("MEDIA_PAYOUT", str(len(line.cleared) or ""), line.payout + error),
             ("BONUS", "", line.other),
         ):
-            if description == "BONUS" and not line.other:
+            if not (line.others if description == "BONUS" else line.cleared):
                 continue
             yield {
                 "CampaignId": line.campaign.id,
@@ -167,6 +183,19 @@ class Invoices(Actions):
         """The lines of months that were asked for, by the account's first day and the month."""
         return {}
 
+    @cached_property
+    def wrong_line(self) -> Line | None:
+        """The line for actions that has a cent too much."""
+        month = None
+        if self.mistakes.source == "invoice_lines":
+            month = first = date.fromisoformat(f"{self.mistakes.month}-01")
+        while month and (month - first).days < LONGEST_LIFE // DAY + 2 * 31:
+            for line in self._lines(month):
+                if line.cleared and line.month == first:
+                    return line
+            month = following(month)
+        return None
+
     def _lines(self, month: date) -> tuple[Line, ...]:
         key = self.opened, month
         if key not in self._invoiced_lines:
@@ -184,29 +213,36 @@ class Invoices(Actions):
                 of = date.fromordinal(self.day_of(action.event)).replace(day=1)
                 cleared[action.campaign_id, of].append(action)
         for campaign in CAMPAIGNS:
-            for name, of in sorted(cleared):
-                if name == campaign.id:
-                    yield line_of(campaign, of, cleared[name, of])
+            of_campaign = {
+                of: found for (name, of), found in cleared.items() if name == campaign.id
+            }
+            others = tuple(self._earned_beside(campaign, month, of_campaign))
+            for of in sorted({*of_campaign, month} if others else of_campaign):
+                actions = tuple(of_campaign.get(of, ()))
+                payout = sum((action.steps[-1].payout for action in actions), ZERO)
+                payout = payout.quantize(CENT, ROUND_HALF_UP)
+                yield Line(campaign, of, actions, payout, others if of == month else ())
 
-
-def line_of(campaign: Campaign, month: date, cleared: list[SeenAction]) -> Line:
-    """Return what a campaign pays for cleared actions of one month, and beside them."""
-    payout = sum((action.steps[-1].payout for action in cleared), ZERO)
-    revenue = sum((action.steps[-1].amount for action in cleared), ZERO)
-    earned = pays_bonus(campaign) and revenue >= Decimal(BONUS_THRESHOLD)
-    transfers = [
-        (action, (action.steps[-1].payout / 8).quantize(CENT, ROUND_HALF_UP))
-        for action in cleared
-        if action.life.salt % CORRECTED == 0
-    ]
-    return Line(
-        campaign,
-        month,
-        tuple(cleared),
-        payout.quantize(CENT, ROUND_HALF_UP),
-        Decimal(BONUS) if earned else Decimal("0.00"),
-        tuple((action, amount) for action, amount in transfers if amount),
-    )
+    def _earned_beside(
+        self, campaign: Campaign, month: date, cleared: dict[date, list[SeenAction]]
+    ) -> Iterator[OtherEarning]:
+        """Yield what a campaign pays in a month beside the actions that are cleared in it."""
+        last = date.fromordinal(following(month).toordinal() - 1)
+        for of, actions in cleared.items():
+            revenue = sum((action.steps[-1].amount for action in actions), ZERO)
+            if pays_bonus(campaign) and revenue >= Decimal(BONUS_THRESHOLD):
+                words = f"Bonus for the revenue of {of:%Y-%m}"
+                yield OtherEarning(last, campaign, "BONUS", words, Decimal(BONUS))
+            for action in actions:
+                salt, day = action.life.salt, date.fromordinal(self.day_of(action.cleared or 0))
+                part = (action.steps[-1].payout / 8).quantize(CENT, ROUND_HALF_UP)
+                if salt % CORRECTED == 0 and part:
+                    words = f"Correction of action {action.life.id}"
+                    amount = -part if salt >> 7 & 1 else part
+                    yield OtherEarning(day, campaign, "FUNDS_TRANSFER", words, amount)
+                if salt % MADE_GOOD == 0:
+                    words = f"Make-good for an order like {action.life.id}"
+                    yield OtherEarning(day, campaign, "MAKE_GOOD", words, GOOD)
 
 
 def following(month: date) -> date:

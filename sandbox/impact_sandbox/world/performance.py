@@ -49,8 +49,13 @@ class Figures:
 
     def add(self, other: Figures) -> None:
         """Add the figures of another place."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        self.clicks += other.clicks
+        self.raw_clicks += other.raw_clicks
+        self.click_cost += other.click_cost
+        self.actions += other.actions
+        self.sale_amount += other.sale_amount
+        self.action_cost += other.action_cost
+        self.other_cost += other.other_cost
 
 
 class Performance(Earnings, Clicks):
@@ -62,22 +67,16 @@ class Performance(Earnings, Clicks):
         return {}
 
     def performance(self, at: datetime, first: date, last: date) -> Iterator[tuple[Place, Figures]]:
-        """Yield the figures of each place of a span of the account's days, both ends included.
+        """Yield what is known of each place of a span of the account's days, both ends included.
 
-        Bonuses and transfers have no ad and no sub id.
+        A place may come several times. Bonuses and transfers have no ad and no sub id.
         """
-        others: dict[date, list[tuple[Place, Decimal]]] = {}
-        for each in self.other_earnings(at, first, last):
-            place = Place(each.day, each.campaign.id, "", "")
-            others.setdefault(each.day, []).append((place, each.amount))
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
-            found = {place: Figures(**vars(each)) for place, each in self._clicks(day, at).items()}
-            for place, action in self._actions(day, at):
-                found.setdefault(place, Figures()).add(action)
-            for place, amount in others.get(day, ()):
-                found.setdefault(place, Figures()).other_cost += amount
-            yield from sorted(found.items())
+            yield from self._clicks(day, at).items()
+            yield from self._actions(day, at)
+        for each in self.other_earnings(at, first, last):
+            yield Place(each.day, each.campaign.id, "", ""), Figures(other_cost=each.amount)
 
     def _clicks(self, day: date, at: datetime) -> dict[Place, Figures]:
         if day in self._clicked:
