@@ -670,3 +670,65 @@ def test_reports_keep_to_the_limits_of_their_kinds(sandbox: SandboxFactory) -> N
     assert len(runs.asked("Reports")) > 90
     # 46 days of sums take two hours of 25, and as many of single actions one of 50.
     assert sum(pauses) < 2 * 3600
+
+
+# -- money -----------------------------------------------------------------------------------------
+
+
+def test_each_withdrawal_is_asked_for_its_actions_and_they_add_up(sandbox: SandboxFactory) -> None:
+    world = World(seed="money", opened=date(2025, 10, 1), actions_per_day=8, clicks_per_day=1)
+    impact = sandbox(world=world, at=AT)
+
+    def without_paystub(body: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            {name: row[name] for name in row if name != "Paystub_Id"} for row in body["Records"]
+        ]
+        return body | {"Records": rows}
+
+    # Nobody has seen the report name the withdrawal in its rows.
+    plain = faults.Fault("plain", edits=without_paystub)
+    impact.spoil(
+        Wherever(lambda seen: plain if seen.path.endswith("action_listing_withdrawal") else None)
+    )
+    runs = ReportRuns(
+        impact, ["withdrawals", "withdrawal_actions"], {"start_date": "2025-10-01T07:00:00Z"}
+    )
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    amounts = {row["paystub_id"]: row["amount"] for row in runs.current("report_withdrawals")}
+    assert len(amounts) >= 2
+    actions: dict[str, set[str]] = {}
+    for row in runs.current("report_withdrawal_actions"):
+        actions.setdefault(row["paystub_id"], set()).add(row["action_id"])
+    assert actions == {
+        each.id: {action.life.id for action in each.actions()}
+        for each in world.withdrawals(impact.at)
+    }
+    assert actions.keys() == amounts.keys()
+    asked = [seen.query.get("Paystub_Id") for seen in runs.asked("Reports")]
+    assert Counter(filter(None, asked)) == Counter(amounts.keys())
+
+
+def test_a_token_without_a_scope_is_told_which(sandbox: SandboxFactory) -> None:
+    impact = sandbox(at=AT, job_life=["COMPLETED"], clicks_per_day=0)
+    entries = [{"preset": "daily_performance", "via": "sync"}]
+    entries.append({"preset": "performance_by_subid", "via": "export"})
+    for scope, stream in (
+        ("Run report", DAILY),
+        ("Export report", SUBIDS),
+        ("Download export jobs", SUBIDS),
+    ):
+        impact.switch(scopes=SCOPES - {scope})
+        runs = ReportRuns(impact, entries, {"start_date": "2026-06-01"})
+        run = runs.run()
+        assert run.exit_code == 0, run.stderr
+        category = "Jobs Management" if "jobs" in scope else "Reports"
+        told = [line for line in run.stderr.splitlines() if f"{category} > {scope}" in line]
+        assert len(told) == 1
+        assert f"{stream} is skipped" in told[0]
+        impact.advance(3600)
+    impact.switch(scopes=SCOPES - {"Retrieve reports", "Retrieve report metadata", "Retrieve job"})
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    assert {row["clicks"] for row in runs.table(DAILY)} == {0}, "an account without clicks"
+    assert runs.current(SUBIDS)

@@ -35,7 +35,7 @@ from tap_impact.progress.click_days import WESTERNMOST
 from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
-from tap_impact.records.fields import listed
+from tap_impact.records.fields import is_blank, listed
 from tap_impact.records.ordinals import Ordinals
 from tap_impact.records.timestamps import iso
 from tap_impact.sources.click_exports import NO_JOB, REQUESTS_PER_EXPORT
@@ -127,6 +127,16 @@ class Via(Enum):
     """By a job, whatever its size; 100 a day."""
 
 
+class Per(NamedTuple):
+    """What a report is asked by, one query for each: the rows of another report."""
+
+    report: Report
+    column: str
+    """The column of that report whose values are asked for."""
+    parameter: str
+    """The parameter that takes them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A report as it is asked for, and what its rows become."""
@@ -147,6 +157,8 @@ class Report:
     lookback: timedelta = timedelta(days=90)
     via: Via | None = None
     """None: at once, but by exports as soon as a period has more rows than a page."""
+    per: Per | None = None
+    """What it is asked by within a period; None if the period is enough."""
     state_key: str = ""
     """Under which its progress stands in the bookmark, if not in the bookmark itself."""
 
@@ -403,20 +415,40 @@ class Run:
             TooManyPages: They are more than a page, and may be exported.
             FatalAPIError: Fewer came than impact.com announced.
         """
-        path = f"/Reports/{reading.report.path}"
+        report, per = reading.report, reading.report.per
         one_page = None if reading.via else 1
+        if per is None or per.parameter in report.parameters:
+            yield from self._rows(report, reading.query(period), one_page)
+            return
+        # The dates of what belongs to a row may be far from its own.
+        last = reading.end_of(period)
+        wide = report.asked(last - MAX_SPAN, last)
+        for row in self._rows(per.report, per.report.asked(period.first, last)):
+            value = per.report.names.renamed(row).get(per.column)
+            if not is_blank(value):
+                for found in self._rows(report, wide | {per.parameter: value}):
+                    yield {per.parameter: value} | found
+
+    def _rows(
+        self, report: Report, query: Mapping[str, Any], max_pages: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of a query.
+
+        Raises:
+            TooManyPages: They are more than that.
+            FatalAPIError: Fewer came than impact.com announced.
+        """
+        path = f"/Reports/{report.path}"
         came = announced = 0
-        for page in self.sync.client.pages(
-            path, reading.query(period), "Records", max_pages=one_page
-        ):
-            if one_page and len(page.rows) >= PAGE_ROWS:
+        for page in self.sync.client.pages(path, query, "Records", max_pages=max_pages):
+            if max_pages and len(page.rows) >= PAGE_ROWS:
                 raise TooManyPages(path)
             came, announced = came + len(page.rows), page.total
             yield from page.rows
         if came < announced:
             raise FatalAPIError(
-                f"{reading.stream.name}: impact.com announced {announced} rows of {period.name} "
-                f"and gave {came}. State is safe: the next run asks again."
+                f"{path}: impact.com announced {announced} rows from {query['START_DATE']} to "
+                f"{query['END_DATE']} and gave {came}. State is safe: the next run asks again."
             )
 
     def _by_exports(self, reading: Reading) -> Iterator[Batch]:

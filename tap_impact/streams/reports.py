@@ -40,7 +40,7 @@ from tap_impact.records.report_columns import (
 )
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.report_items import ItemsReport
-from tap_impact.sources.reports import PERIODS, Report, ReportsSource, Via
+from tap_impact.sources.reports import PERIODS, Per, Report, ReportsSource, Via
 from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
 from tap_impact.streams.stream import Stream
 
@@ -96,6 +96,8 @@ class Preset:
     every: Every = Every.MONTH
     lookback_days: int = 90
     via: Via | None = None
+    per: tuple[str, str, str] | None = None
+    """The preset whose rows it is asked by, the column of these, and the parameter."""
 
 
 MONEY = (
@@ -214,6 +216,9 @@ PRESETS = {
         id="action_listing_withdrawal",
         keys=("row_key",),
         identity=("action_id", "paystub_id"),
+        via=Via.SYNC,
+        # impact.com's page of withdrawals leads to this report by the id of each.
+        per=("withdrawals", "paystub_id", "Paystub_Id"),
         columns=(
             dimension("action_id", "The action that was paid; joins actions."),
             any_text("paystub_id", "The withdrawal (paystub) that it was paid with."),
@@ -390,6 +395,8 @@ def entry_problems(reports: Any) -> Iterator[str]:
         parameters = entry.get("parameters")
         for name in sorted({*(parameters or ())} & {"START_DATE", "END_DATE", "ResultFormat"}):
             yield f"reports: {name} of {stream} is not a parameter: start_date and period set it"
+        if preset is not None and PRESETS[preset].per and entry.get("via") == "export":
+            yield f"reports: {stream} is asked for by withdrawal, at once, and not exported"
         if preset is not None and isinstance(entry.get("keys"), list):
             known = [*OWN_NAMES, *(each.name for each in PRESETS[preset].columns)]
             yield from unknown_keys(stream, entry["keys"], known)
@@ -434,7 +441,16 @@ def report_of(entry: Entry, metadata: Metadata | None) -> Report:
         start=entry.start,
         lookback=entry.lookback,
         via=entry.via,
+        per=per_of(entry.preset),
     )
+
+
+def per_of(preset: Preset | None) -> Per | None:
+    """What a preset is asked by."""
+    if preset is None or preset.per is None:
+        return None
+    other, column, parameter = preset.per
+    return Per(report_of(Entry.of(other), None), column, parameter)
 
 
 def is_text(column: Field) -> bool:
