@@ -219,6 +219,16 @@ SETTINGS = th.PropertiesList(
         description="How long to wait for data from impact.com before the request is retried.",
     ),
     th.Property(
+        "log_run_summary",
+        th.BooleanType,
+        default=False,
+        title="Log a run summary",
+        description=(
+            "Whether each run logs one line of JSON at its end: rows, requests, what is left of "
+            "the rate limits, the oldest gap of history, seconds."
+        ),
+    ),
+    th.Property(
         "api_url",
         th.StringType,
         default="https://api.impact.com",

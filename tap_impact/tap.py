@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from functools import cached_property
@@ -26,6 +27,7 @@ from typing_extensions import override
 from tap_impact.api.client import ImpactClient
 from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
 from tap_impact.records.timestamps import iso, parse_timestamp
+from tap_impact.run_summary import run_summary
 from tap_impact.settings import SETTINGS, Settings, nearest_setting, problems, unknown_names
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.adapter import (
@@ -146,6 +148,21 @@ class TapImpact(ImpactTap):
 
         In place of the SDK's final `sync_all`, which would load each by itself.
         """
+        begun = time.monotonic()
+        try:
+            self._load_selected()
+        finally:
+            # if the account is known, without which there is nothing to tell
+            if self.config["log_run_summary"] and "settings" in vars(self):
+                summary = run_summary(
+                    self,
+                    seconds=time.monotonic() - begun,
+                    failed=self.failed,
+                    skipped=self.denied,
+                )
+                self.logger.info(summary)
+
+    def _load_selected(self) -> None:
         sdk_internals.prepare_sync(self)
         if self.state:
             self.state_writer.write_state(self.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -61,9 +62,13 @@ class RateLimiter:
         self._limit_of: dict[str, int] = {}
         self._budgets: dict[int, Budget] = {}
         self._lock = Lock()
+        self.requests: Counter[str] = Counter()
+        """How many answers came, by endpoint."""
 
     def update(self, endpoint: str, headers: Mapping[str, str]) -> None:
         """Learn from an answer's headers, if it has them."""
+        with self._lock:
+            self.requests[endpoint] += 1
         limit, left = (
             number(headers.get(f"X-RateLimit-{name}-hour") or headers.get(f"X-RateLimit-{name}"))
             for name in ("Limit", "Remaining")

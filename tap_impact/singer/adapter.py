@@ -122,6 +122,7 @@ class ImpactStream(singer_sdk.Stream):
         self.replication_key = declaration.replication_key
         self.anomalies = Anomalies(dated_by=declaration.source.dated_by)
         self._named_fields: set[str] = set()
+        self.rows_written = 0
 
     # What a source sees (SelectedStream).
 
@@ -177,6 +178,7 @@ class ImpactStream(singer_sdk.Stream):
             table = Table(self.name, sdk_internals.version_of(self))
             self._tap.message_writer.write_encoded(table, lines, datetime.now(UTC))
         self._counter.increment(count)
+        self.rows_written += count
 
     def to_records(self, rows: Sequence[Row] | Columns) -> Iterator[Record]:
         """The records of rows, one by one."""

@@ -212,6 +212,11 @@ class ClickExportSource(Source):
             raise exports.last_error
 
     @override
+    def oldest_gap(self, sync: Sync) -> date | None:
+        _, _, days = days_left(sync)
+        return min(days, default=None)
+
+    @override
     def estimate(self, sync: Sync) -> Estimate:
         _, _, days = days_left(sync)
         a_day = sync.settings.click_exports_per_day

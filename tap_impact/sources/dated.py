@@ -25,7 +25,7 @@ from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from tap_impact.progress.coverage import Step
     from tap_impact.records.fields import Row
@@ -88,6 +88,14 @@ class DatedSource(ListSource):
             reading.raise_unanswered()
             return
         yield from DatedReader(self, sync, load_progress(sync)).all_steps()
+
+    @override
+    def oldest_gap(self, sync: Sync) -> date | None:
+        progress = load_progress(sync)
+        steps = self.steps(sync.settings, progress)
+        gaps = [step.window for step in steps if step.purpose is Purpose.HISTORY]
+        gaps += [query.window for query in progress.unanswered]
+        return min((window.start.date() for window in gaps), default=None)
 
     @override
     def estimate(self, sync: Sync) -> Estimate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import Enum
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -43,7 +43,6 @@ from tap_impact.sources.source import Batch, Estimate, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.exports import Export
@@ -228,6 +227,13 @@ class ReportsSource(Source):
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         yield from Run(self, sync).read()
+
+    @override
+    def oldest_gap(self, sync: Sync) -> date | None:
+        covered = [Coverage.of_bookmark(stream.bookmark) for stream in sync.streams]
+        names = [name for each in covered if each for name in each.open if name[0].isdecimal()]
+        # the name of a month lacks its first day
+        return min((date.fromisoformat(f"{name}-01"[:10]) for name in names), default=None)
 
     @override
     def estimate(self, sync: Sync) -> Estimate:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Need, Scope
@@ -160,6 +160,11 @@ class Source(abc.ABC):
         """Which scope an error asks for."""
         del error
         return self.scope
+
+    def oldest_gap(self, sync: Sync) -> date | None:
+        """The oldest day of history that is not loaded yet; None if it is whole. Asks nothing."""
+        del sync
+        return None
 
     def estimate(self, sync: Sync) -> Estimate:
         """What the next run and the whole history take."""

@@ -29,6 +29,7 @@ LAYERS = [
     "sources",
     "streams",
     "singer",
+    "run_summary",
     "token_scopes",
     "tap",
     "inspect",

@@ -1,0 +1,76 @@
+"""What a run says of itself, in one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from impact_sandbox import faults
+from impact_sandbox.faults import ALWAYS
+from impact_sandbox.switches import SCOPES, Switches
+
+from tests.inside import run_inside
+from tests.runs import catalog
+from tests.small_account import impact, settings
+
+if TYPE_CHECKING:
+    from tests.runs import Run
+
+STREAMS = ("actions", "action_updates", "campaigns", "click_exports", "daily_clicks")
+SUMMARY = re.compile(r'\{"run_summary": .*\}$', re.MULTILINE)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    (line,) = SUMMARY.findall(run.stderr)
+    found: dict[str, Any] = json.loads(line)["run_summary"]
+    return found
+
+
+def test_a_run_tells_its_rows_requests_limits_and_gaps() -> None:
+    with impact() as sandbox:
+        config = settings(sandbox) | {"log_run_summary": True, "click_exports_per_day": 2}
+        told = summary(run := run_inside(config, catalog=catalog(*STREAMS)))
+        sent = Counter(seen.resource.split("/")[0] for seen in sandbox.requests)
+
+    written = Counter(each["stream"] for each in run.messages if each["type"] == "RECORD")
+    assert {name: of["rows"] for name, of in told["streams"].items()} == {
+        name: written[name] for name in STREAMS
+    }
+    assert told["rows"] == written.total()
+    assert sum(told["requests"].values()) == sent.total()
+    assert {"Actions", "ActionUpdates", "Campaigns"} <= told["requests"].keys()
+    assert told["requests"]["Actions"] == sent["Actions"]
+    of_actions = next(each for each in told["quotas"] if "Actions" in each["endpoints"])
+    assert 0 < of_actions["left"] < of_actions["limit"]
+    assert told["seconds"] >= 0
+    # two exports were allowed, of the newest days
+    assert told["streams"]["daily_clicks"]["oldest_gap"] == "2026-06-26" == told["oldest_gap"]
+    assert told["streams"]["actions"]["oldest_gap"] is None
+    assert (told["failed"], told["skipped"]) == ([], [])
+
+
+def test_a_run_that_fails_tells_as_well() -> None:
+    endless = faults.status(500).at("Actions", after=2, times=ALWAYS)
+    scopes = SCOPES - {"Retrieve action updates"}
+    with impact(faults=[endless], switches=Switches(scopes=scopes, largest_page=15)) as sandbox:
+        config = settings(sandbox) | {"log_run_summary": True}
+        run = run_inside(config, catalog=catalog("actions", "action_updates", "campaigns"))
+    assert run.exit_code == 1
+    told = summary(run)
+    assert (told["failed"], told["skipped"]) == (["actions"], ["action_updates"])
+    assert told["oldest_gap"] == told["streams"]["actions"]["oldest_gap"] == "2026-05-01"
+    assert told["streams"]["campaigns"]["rows"] > 0
+
+
+def test_without_being_asked_for_and_without_an_account_nothing_is_told() -> None:
+    with impact() as sandbox:
+        config = settings(sandbox)
+        quiet = run_inside(config, catalog=catalog("campaigns"))
+        asked = config | {"log_run_summary": True, "auth_token": "wrong-token"}
+        unknown = run_inside(asked, catalog=catalog("campaigns"))
+    assert quiet.exit_code == 0
+    assert unknown.exit_code == 1
+    for run in (quiet, unknown):
+        assert not SUMMARY.search(run.stderr)
