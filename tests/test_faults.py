@@ -265,7 +265,7 @@ def test_two_signals_end_a_run_whose_reader_is_stuck(tmp_path: Path) -> None:
         assert b'"RECORD"' in process.stdout.readline() + process.stdout.read(1000)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) in {130, 143}
+        assert process.wait(timeout=30) in {130, 143}  # five, and what a busy machine adds
 
 
 def test_a_reader_that_ends_is_one_message(tmp_path: Path) -> None:

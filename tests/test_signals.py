@@ -113,4 +113,4 @@ def test_a_reader_that_is_stuck_is_given_up() -> None:
         assert process.stdout
         process.stdout.read(100_000)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=30) == 130  # five, and what a busy machine adds
