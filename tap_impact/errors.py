@@ -1,4 +1,4 @@
-"""What stands in the way of a run: the SDK's exceptions, told apart by what they mean.
+"""The errors of a run: the SDK's exceptions, distinguished by their meaning.
 
 A message says what happened, to what, and what a person can do. None holds a secret.
 """
@@ -25,40 +25,40 @@ class WrongCredentials(FatalAPIError):
 
 
 class NotFound(FatalAPIError):
-    """404 or 410: impact.com knows no such thing, or no longer."""
+    """404 or 410: it does not exist in the account, or no longer."""
 
 
 class QueryRefused(FatalAPIError):
-    """400: impact.com takes no such query, like one for a time before the account existed."""
+    """400: impact.com refuses the query, such as one for a time before the account existed."""
 
 
 class TooManyPages(FatalAPIError):
-    """The query's result is larger than the API hands out: ask for a narrower one."""
+    """The result is larger than the API returns: send a narrower query."""
 
 
 class RateLimited(FatalAPIError):
-    """429: a limit ran out.
+    """429: a rate limit was exceeded.
 
     Attributes:
         seconds: how long impact.com asks to wait, if it says so.
     """
 
     def __init__(self, message: str, seconds: float | None) -> None:
-        """Keep what the headers say beside the message."""
+        """Store the wait that the headers ask for."""
         super().__init__(message)
         self.seconds = seconds
 
 
 class Unreachable(RetriableAPIError):
-    """No answer came from a host: its name, the network or the host itself fails."""
+    """A host did not answer: DNS, the network or the host itself fails."""
 
 
 class UntrustedHost(FatalAPIError):
-    """The host could not prove who it is, so nothing was sent to it; trying again is no help."""
+    """The host's certificate is not trusted, so nothing was sent; a retry does not help."""
 
 
 class ExportFailed(FatalAPIError):
-    """An export's job came to an end without a result that can be used."""
+    """An export's job ended without a usable result."""
 
 
 class ExportOutdated(ExportFailed):
@@ -78,8 +78,8 @@ class ActionsDenied(AccessDenied):
 
 
 class ItemsMissing(FatalAPIError):
-    """Fewer items of an action came than impact.com announced, or neither items nor a total."""
+    """impact.com sent fewer items of an action than it announced, or neither items nor a total."""
 
 
 class ConsecutiveFailures(FatalAPIError):
-    """Actions fail one after another, so the trouble is not theirs."""
+    """Several actions failed in a row, so the cause is not one action."""

@@ -264,7 +264,7 @@ SECRET_CHARACTERS = {
 
 
 class Settings(NamedTuple):
-    """What a run's settings mean, its dates as instants in UTC and whole seconds."""
+    """The parsed settings of a run; its dates are in UTC and whole seconds."""
 
     account_sid: str
     now: datetime
@@ -343,7 +343,7 @@ def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:
 
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:
-    """What the settings' JSON schema says."""
+    """Problems by the settings' JSON schema."""
     for error in JSONSchemaValidator(SETTINGS).iter_errors(config):
         if error.validator == "required":
             yield from (f"{name} is missing" for name in SETTINGS["required"] if name not in config)
@@ -354,7 +354,7 @@ def schema_problems(config: dict[str, Any]) -> Iterator[str]:
 
 
 def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What no JSON schema can say."""
+    """Problems that a JSON schema cannot express."""
     instants = {}
     for name in INSTANTS:
         value = config.get(name)
@@ -379,7 +379,7 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with batch files, which the SDK would say too late or not at all."""
+    """Problems with batch files that the SDK reports late or not at all."""
     batches = config.get("batch_config")
     if isinstance(batches, dict):
         encoding, storage = batches.get("encoding") or {}, batches.get("storage") or {}
@@ -394,7 +394,7 @@ def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """What would send the credentials astray, or send others."""
+    """Settings that would send the credentials to another host, or corrupt them."""
     api_url = config.get("api_url")
     if isinstance(api_url, str):
         if "@" in api_url:

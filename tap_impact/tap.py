@@ -1,4 +1,4 @@
-"""TapImpact: the settings, the streams, and how a run ends."""
+"""The tap: settings, streams, the order of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class TapImpact(ImpactTap):
         return (*(each for each in STREAMS if each.name not in taken), *asked)
 
     def _metadata_of(self, entry: Entry) -> Metadata | None:
-        """The metadata of a report that is no preset; None if it cannot be had, which is said."""
+        """The metadata of a report that is no preset; None, and a log line, if not available."""
         if not self.config.get("account_sid") or not self.config.get("auth_token"):
             self.logger.warning("%s is left out: its columns need the credentials.", entry.stream)
             return None
@@ -179,11 +179,11 @@ class TapImpact(ImpactTap):
                 sync_source(self, streams)
             except (WrongCredentials, OutputError):
                 raise
-            except Exception as error:  # noqa: BLE001 - one trouble stops one thing
+            except Exception as error:  # noqa: BLE001 - the other streams go on
                 self.give_up(streams, error)
             else:
                 self.failed += [each.name for each in streams if each.anomalies.fails_run]
-            # What came before an error is loaded; and a state that did not change flushes nothing.
+            # Rows before an error are loaded too; an unchanged state flushes nothing.
             self.message_writer.flush()
 
     def _check_parameters(self) -> None:
@@ -248,7 +248,7 @@ class TapImpact(ImpactTap):
             self.fail_streams(streams, error)
 
     def fail_streams(self, streams: Sequence[ImpactStream], error: Exception) -> None:
-        """Go on without streams that met an error; the run fails at its end."""
+        """Continue without streams that failed; the run ends with exit code 1."""
         names = join_names(streams)
         words = str(error) if isinstance(error, SingerSDKError) else describe_unexpected(error)
         self.logger.error("%s failed. %s", names, words)
@@ -318,7 +318,7 @@ class TapImpact(ImpactTap):
 
     @classmethod
     def for_inspection(cls, config: ConfigInput, **others: Any) -> Self:
-        """Make a tap for a person who looks on: that a limit ran out is said at once."""
+        """Make a tap for interactive use: it reports an exceeded rate limit instead of waiting."""
         merged = config.config | (cls._env_var_config if config.parse_env else {})
         return cls(config=merged | {"rate_limit_wait_seconds": 0}, **others)
 
@@ -429,7 +429,7 @@ class TapImpact(ImpactTap):
         except SingerSDKError as error:
             cls.logger.error(error)  # noqa: TRY400
             sys.exit(1)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
+        except Exception as error:  # noqa: BLE001 - every error ends in a message
             cls.logger.error(describe_unexpected(error))  # noqa: TRY400
             cls.logger.debug("".join(traceback.format_tb(error.__traceback__)))
             sys.exit(1)
@@ -470,7 +470,7 @@ def errors_as_messages() -> Iterator[None]:
         raise click.ClickException(" ".join(error.errors)) from None
     except SingerSDKError as error:
         raise click.ClickException(str(error)) from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person reads about it
+    except Exception as error:  # noqa: BLE001 - every error ends in a message
         raise click.ClickException(describe_unexpected(error)) from None
 
 
@@ -499,7 +499,7 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
 
 
 def describe_unexpected(error: Exception) -> str:
-    """Words for an error that has none of its own. Its text may hold a record or a secret."""
+    """Describe an unexpected error. Its own text may contain a record or a secret."""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}. State is safe: run again."

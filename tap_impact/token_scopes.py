@@ -1,4 +1,4 @@
-"""What the token may do: which scope each stream needs, and whether the token has it.
+"""The access check: which scope each stream needs, and whether the token has it.
 
 It costs one small request for each scope, and no export of clicks.
 """
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     streams: tuple[str, ...]
     scope: Scope
     selected: bool
-    """Whether one of the streams is loaded unless a catalog says otherwise."""
+    """Whether one of the streams is selected."""
     verdict: Verdict
 
     @property

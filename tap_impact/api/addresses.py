@@ -1,4 +1,4 @@
-"""Which addresses may be asked: https, or this very machine."""
+"""Which addresses may be used: https, or the loopback interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_safe(url: str) -> bool:
-    """Whether credentials, or what stands for them, may be sent there."""
+    """Whether credentials, or signed addresses, may be sent there."""
     try:
         parts = urlsplit(url)
     except ValueError:

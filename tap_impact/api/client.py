@@ -1,4 +1,4 @@
-"""One HTTP conversation with impact.com, and what each of its errors means to a person.
+"""The HTTP client for impact.com, and the meaning of each error.
 
 The client knows URLs, credentials, the version header, pages, retries, waits and impact.com's
 clock. It knows no stream, no filter and no field.
@@ -67,7 +67,7 @@ class Page(NamedTuple):
     total: int
     """Rows in the whole list when this page was made; 0 if the API does not say."""
     is_blank: bool = False
-    """Whether neither a list nor a total came, which counts as an empty list."""
+    """Whether the page has neither a list nor a total, which counts as an empty list."""
 
 
 class ImpactClient:
@@ -173,7 +173,7 @@ class ImpactClient:
     def open(
         self, method: str, path: str, params: Mapping[str, Any] | None = None
     ) -> requests.Response:
-        """Send one request, once, and give its answer as it comes; the caller closes it.
+        """Send one request, once, and return its answer as a stream; the caller closes it.
 
         For requests with effects, which may not be repeated, and for files. A redirect is given
         as it is.
@@ -281,7 +281,7 @@ class ImpactClient:
         return self.base_url + uri
 
     def with_retries(self, send: Callable[[], T], asked: str) -> T:
-        """Send a request until it succeeds, or until to go on would not help.
+        """Send a request until it succeeds, or until retries are of no use.
 
         Args:
             send: sends it once. RateLimited, RetriableAPIError and the exceptions of `requests`
@@ -303,7 +303,7 @@ class ImpactClient:
             try:
                 return send()
             except RateLimited as error:
-                # Whatever is asked for, limits that do not end are met ever more rarely.
+                # Even if impact.com asks for less, the pauses grow.
                 pause = next(limit_pauses)
                 if error.seconds is None:
                     pause = backoff.random_jitter(pause * MIN_LIMIT_PAUSE)
@@ -348,7 +348,7 @@ class ImpactClient:
         return words
 
     def _send(self, method: str, url: str, asked: str) -> requests.Response:
-        """Send one request, once, and learn what each answer tells; the caller closes it."""
+        """Send one request, once, and read the headers of its answer; the caller closes it."""
         try:
             response = self._session.request(
                 method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
@@ -419,7 +419,7 @@ class ImpactClient:
             self.logger.warning("impact.com's answer to %s holds %s.", asked, what)
 
     def _error(self, response: requests.Response, asked: str) -> Exception:
-        """What a status means, in words for a person."""
+        """The error for a status, with a message for the user."""
         status = response.status_code
         what = f"impact.com answered {status} to {asked}"
         message = self._message(response.content)
@@ -449,7 +449,7 @@ class ImpactClient:
                 return FatalAPIError(f"{what}: {message}")
 
     def _message(self, content: bytes) -> str:
-        """The API's own words, whichever shape its error has; no secret in them."""
+        """The API's error message, whichever shape the error has, without secrets."""
         try:
             body = decode(content)
         except NOT_JSON:

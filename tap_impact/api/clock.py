@@ -1,4 +1,4 @@
-"""What time it is at impact.com, whatever this machine's clock says."""
+"""impact.com's time, independent of this machine's clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ServerClock:
     """
 
     def __init__(self, machine: Callable[[], datetime], logger: logging.Logger) -> None:
-        """Nothing has been heard yet.
+        """Start with the machine's clock.
 
         Args:
             machine: this machine's clock, in UTC.

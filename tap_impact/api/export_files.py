@@ -1,4 +1,4 @@
-"""The rows of an export's file, one by one, whichever shape it has.
+"""The rows of an export's file, one by one, in any of its formats.
 
 Nobody has published such a file. What the vendor's pages leave open is met as it comes: a JSON
 object that holds the list, a bare list, lines of JSON, CSV; nested parts as objects, as lists, or
@@ -66,7 +66,7 @@ STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 DEEPER = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 
-# How often the end of a block is guessed before it is looked for from its beginning.
+# How many guesses at the end of a block are made before it is searched from its beginning.
 GUESSES = 4
 
 

@@ -1,9 +1,9 @@
-"""The life of exports: asked for once, waited for, adopted, replayed, downloaded to disk.
+"""The life of exports: requested once, polled, resumed, replayed, downloaded to disk.
 
 An export is queued as a job, of which impact.com grants a number a day, and the request that
 queues it has effects, so it is never repeated. What must not be lost is a job's id: the ledger
-holds it from the moment of its birth until its export is loaded. Which exports there are, and what
-is in them, is for the caller to know.
+keeps it from the moment it is queued until its export is loaded. The caller decides which exports
+to request, and reads their rows.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ MAX_VISIBILITY_DELAY = timedelta(hours=1)
 FIRST_DELAY = timedelta(hours=1)
 MAX_DELAY = timedelta(days=7)
 
-# After so many requests in a row it is not the exports that are at fault.
+# After so many failed requests in a row, the cause is not one export.
 MAX_FAILED_REQUESTS = 2
 
-# From so many failures on, a result is made anew before it is downloaded again.
+# From this number of failures on, the job is replayed before its result is downloaded again.
 FAILURES_BEFORE_REPLAY = 2
 
 # No job's description, and no error, is as large as this.
@@ -79,7 +79,7 @@ MAX_MESSAGE_BYTES = 1 << 16
 JOB_ID = re.compile(r"/Jobs/([^/? ]+)")
 GZIP = b"\x1f\x8b"
 
-# Errors after which the exports that are left would fare no better.
+# Errors that would stop the remaining exports too.
 ENDING = (AccessDenied, RateLimited, Unreachable, UntrustedHost, WrongCredentials)
 
 
@@ -107,11 +107,11 @@ class Job(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What is known of an export that cannot be had."""
+    """How often an export failed, and when to retry it."""
 
     times: int
     not_before: datetime
-    """When it is worth another try."""
+    """When it is retried at the earliest."""
 
 
 class File(NamedTuple):
@@ -131,7 +131,7 @@ class Export(NamedTuple):
     """None if impact.com answered with the rows at once."""
     requested: datetime
     completed: datetime | None
-    """None if the token may not look at jobs."""
+    """None if the token may not read jobs."""
     file: File
     expected: int | None = None
     """How many rows impact.com counts; None if it does not say."""
@@ -153,7 +153,7 @@ class Export(NamedTuple):
 
 @dataclass
 class Ledger:
-    """What must outlive a run: jobs whose exports are not loaded yet, and the quota's use."""
+    """Kept in state: jobs whose exports are not loaded yet, failures, and the use of the quota."""
 
     today: date
     """The day of the quota, in UTC."""
@@ -220,7 +220,7 @@ class Ledger:
         return {*sorted(failed, key=lambda key: self.failures[key].times)[1:]}
 
     def fail(self, key: str, now: datetime) -> None:
-        """Note that an export could not be had: the next run tries again, then ever rarer."""
+        """Note that an export failed: the next run retries it, later ones with growing delays."""
         count = 1 + (self.failures[key].times if key in self.failures else 0)
         delay = FIRST_DELAY * 4 ** min(count - 2, 9) if count > 1 else timedelta()
         self.failures[key] = Failure(count, now + min(delay, MAX_DELAY))
@@ -240,7 +240,7 @@ class Ledger:
         self.failures = {key: each for key, each in self.failures.items() if key in kept}
 
     def failing(self) -> str:
-        """Which exports cannot be had, for a person; empty if none."""
+        """The exports that failed so far, as text; empty if none."""
         return ", ".join(
             f"{key} (failed {each.times} times, is tried again after {iso(each.not_before)})"
             for key, each in sorted(self.failures.items())
@@ -325,14 +325,14 @@ class Exports:
             raise denied
 
     def fail(self, key: str, error: FatalAPIError | RetriableAPIError) -> None:
-        """Leave an export for a later run, and go on with the others; the run fails at its end."""
+        """Leave an export to a later run, and continue with the others; the run ends with 1."""
         self._ledger.fail(key, self._client.now())
         self._save()
         self.last_error = type(error)(f"{self._queries[key].title}: {error}")
         self._logger.error(self.last_error)
 
     def _ask_for(self, keys: list[str]) -> Iterator[Export]:
-        """Ask for new exports as long as there is a quota; give those that come at once."""
+        """Request new exports within the quota; yields those that are answered at once."""
         refused = 0
         for key in keys:
             if not self.left_today:
@@ -403,7 +403,7 @@ class Exports:
         return None
 
     def _collect(self) -> Iterator[Export]:
-        """Wait for the jobs, and give each export as soon as it is there."""
+        """Poll the jobs, and yield each export as soon as it is complete."""
         waited, pause = 0.0, FIRST_PAUSE
         while self._waiting:
             arrived = False
@@ -507,7 +507,7 @@ class Exports:
         if seen and not self._is_complete(query, job, seen):
             if was_replayed(query, job):
                 return None  # what is seen is still the result from before the replay
-            # Whoever asked while there were data to come made a job that is never refreshed.
+            # A job that was queued before all data were there is never refreshed.
             raise ExportOutdated("was made before all of its data were known")
         answer = self._download(job)
         if isinstance(answer, File) and answer.size == 0:
@@ -605,7 +605,7 @@ def was_replayed(query: ExportQuery, job: Job) -> bool:
 
 
 def is_running(job: Mapping[str, Any]) -> bool:
-    """Whether a job has not come to an end yet.
+    """Whether a job has not ended yet.
 
     Raises:
         ExportFailed: It came to an end without a result.
@@ -617,7 +617,7 @@ def is_running(job: Mapping[str, Any]) -> bool:
 
 
 def timestamp_of(job: Mapping[str, Any], name: str) -> datetime | None:
-    """One of a job's dates; None if it has not come, or cannot be read."""
+    """One of a job's dates; None if it is missing or cannot be read."""
     value = job.get(name)
     try:
         return None if is_blank(value) else parse_with_offset(str(value))

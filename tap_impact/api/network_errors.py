@@ -1,4 +1,4 @@
-"""Why no answer came, in words that name the host and the reason, and hold no secret."""
+"""Describes failed requests: the host and the reason, without secrets."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def explain(error: Exception) -> str:
-    """Which host gave no answer, and why. The error's own words would show a whole URL."""
+    """Which host failed, and why. The error's own text would show a whole URL."""
     request = getattr(error, "request", None)
     host = urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2]
     return f"{host or 'impact.com'} {reason(error)}"
 
 
 def reason(error: Exception) -> str:
-    """What happened, as a person's words."""
+    """What happened, as text."""
     for of_requests, words in REASONS:
         if isinstance(error, of_requests):
             return words
@@ -55,7 +55,7 @@ def reason(error: Exception) -> str:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether no answer came at all, so that other requests would fare no better."""
+    """Whether the host did not answer at all, so that other requests would fail too."""
     return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
 
 

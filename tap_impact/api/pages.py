@@ -1,4 +1,4 @@
-"""Pages of lists, decoded once, and asked for while the one before is worked on."""
+"""Pages of lists: decoded once, and prefetched while the previous page is processed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Report = Callable[[str], object]
-    """Is told in words what had to be replaced in a document."""
+    """Receives a description of what was replaced in a document."""
 
 T = TypeVar("T")
 
@@ -196,14 +196,14 @@ def in_background(call: Callable[[], T]) -> Future[T]:
 
 
 class PageBody(NamedTuple):
-    """What the body of a page says."""
+    """The contents of a page's body."""
 
     rows: list[Any]
     total: int = 0
     pages: int = 0
     next_uri: Any = None
     is_blank: bool = False
-    """Whether neither a list nor a total came."""
+    """Whether the page has neither a list nor a total."""
 
 
 def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
@@ -236,7 +236,7 @@ def page_body(body: Any, data_keys: tuple[str, ...]) -> PageBody | None:
 
 
 def has_list(body: Mapping[str, Any]) -> bool:
-    """Whether a list stands in it, be it empty."""
+    """Whether it has a list, empty or not."""
     return any(isinstance(value, list) for value in body.values())
 
 

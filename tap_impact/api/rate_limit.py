@@ -1,4 +1,4 @@
-"""How fast impact.com may be asked, by what the headers of its answers tell."""
+"""Paces requests by the rate limits in the headers of answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-# A limit is near when this share of it is left. Until then nothing is slowed down.
+# Requests are paced when this share of a limit remains.
 NEAR = 0.05
 
-# A run that needs just a few requests more is not held up for long.
+# So that a run which needs only a few more requests is not delayed for long.
 MAX_GAP_SECONDS = 60
 
 
@@ -46,7 +46,7 @@ class RateLimiter:
         clock: Callable[[], float],
         logger: logging.Logger,
     ) -> None:
-        """Nothing is known of any limit yet.
+        """Start without known limits.
 
         Args:
             longest_wait: seconds; a limit that is renewed later than this is used up at full speed.

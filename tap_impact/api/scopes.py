@@ -1,4 +1,4 @@
-"""What a token must be allowed, and how to find out whether it is."""
+"""The scopes of a token, and how to check them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `tap-impact-inspect`: what may my token do, what does this one record say?"""
+"""The command `tap-impact-inspect`: scopes of a token, single records, estimates."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def report(context: click.Context, report_id: str, *, raw: bool) -> None:
 @click.option("--state", type=click.File(), help="State of the last run; without it, the first.")
 @click.pass_context
 def estimate(context: click.Context, state: IO[str] | None) -> None:
-    """Tell how many requests and hours the next run and the whole history will take."""
+    """Estimate the requests and hours of the next run and of the full history."""
     content = read_json(state, "--state") or {}
     # `meltano state get` wraps it
     tap = look(context, state=content.get("singer_state", content))

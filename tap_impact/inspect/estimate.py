@@ -1,4 +1,4 @@
-"""How many requests a run takes, and how many hours, for the present settings and state."""
+"""Estimates requests and hours of the next run, from settings and state."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a stream holds, and what to read next. Pure: no HTTP, no SDK."""
+"""What is loaded, and what to read next. Pure: no HTTP, no SDK."""

@@ -1,4 +1,4 @@
-"""Days of clicks: which are over, which a stream holds, and which come next."""
+"""Days of clicks: which are over, which are loaded, and which are next."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Days:
         }
 
     def __contains__(self, day: date) -> bool:
-        """Whether a day is held."""
+        """Whether a day is loaded."""
         return self.since <= day <= self.through and day not in self.missing
 
     def until(self, last: date) -> Days | None:
@@ -100,7 +100,7 @@ def complete_at(day: date, zone: tzinfo | None) -> datetime:
 
 
 def days_to_load(held: Iterable[Days | None], *, start: date, last: date) -> list[date]:
-    """Each day from `last` back to `start` that not all hold."""
+    """Each day from `last` back to `start` that is not loaded everywhere."""
     everyone = [*held]
     return [
         day

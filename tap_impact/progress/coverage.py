@@ -1,4 +1,4 @@
-"""Coverage: the interval of time that a stream holds completely, and what to read next.
+"""Coverage: the interval that is loaded completely, and what to read next.
 
 It is the one idea of progress for every stream with dates: rows of impact.com cannot tell what is
 new (an Action has no last-updated field), only a window that was read to its end can.
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """The interval `[since, through]`, UTC, that is held completely."""
+    """The interval `[since, through]`, UTC, that is loaded completely."""
 
     since: datetime
     through: datetime

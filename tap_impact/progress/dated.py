@@ -21,9 +21,9 @@ class DatedProgress:
     """What the bookmark of a dated stream says."""
 
     coverage: Coverage | None = None
-    """What is covered, but for what is unanswered."""
+    """What is covered, except for the unanswered queries."""
     unanswered: list[Query] = field(default_factory=list)
-    """What could not be had, or not in whole: the next run asks again."""
+    """Queries without a complete answer: the next run repeats them."""
     campaigns: set[str] = field(default_factory=set)
     """Every campaign that a row ever named: /Campaigns may list fewer."""
     account_start: datetime | None = None
@@ -53,7 +53,7 @@ class DatedProgress:
         )
 
     def details(self) -> dict[str, Any]:
-        """Write what stands beside the coverage in Singer state."""
+        """Write the entries beside the coverage in Singer state."""
         details = {
             "unanswered": [query.bookmark() for query in self.unanswered],
             "campaigns_seen": sorted(self.campaigns),

@@ -1,4 +1,4 @@
-"""Whose items are loaded, action by action, and whose come next. Pure."""
+"""Which actions' items are loaded, and which are next. Pure."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Action(NamedTuple):
     digest: str = ""
     """Of the whole row: the API does not say when an action changed."""
     updates: frozenset[str] | None = frozenset()
-    """Digests of its updates as far back as catch-up goes; None if they could not be had.
+    """Digests of its updates in the catch-up window; None if they are not available.
 
     An item may take another's place at the same price, which leaves the action's own row as it was.
     """
 
     @property
     def fingerprints(self) -> frozenset[str]:
-        """What tells its present items from those of another moment."""
+        """Changes whenever its items may have changed."""
         return (self.updates or frozenset()) | {self.digest}
 
     @classmethod
@@ -67,7 +67,7 @@ class Action(NamedTuple):
 
 
 class Open(NamedTuple):
-    """An action whose items impact.com was asked for, and did not give."""
+    """An action whose items were requested and not received."""
 
     event_date: datetime
     event_day: str
@@ -97,7 +97,7 @@ class Progress:
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
-        """Read what stands beside the coverage in Singer state.
+        """Read the entries beside the coverage in Singer state.
 
         Raises:
             ValueError: It is none that this version wrote, or one before.
@@ -122,7 +122,7 @@ class Progress:
         )
 
     def details(self) -> dict[str, Any]:
-        """Write what stands beside the coverage in Singer state."""
+        """Write the entries beside the coverage in Singer state."""
         details = {
             "history_last_id": self.last_id,
             "recent": {
@@ -165,7 +165,7 @@ class Progress:
         return action.event_date >= min(start, self.coverage.since)
 
     def is_left_to_history(self, action: Action, start: datetime) -> bool:
-        """Whether history has yet to come to an action."""
+        """Whether history will read an action later."""
         since = self.coverage.since
         if start <= action.event_date == since:
             return self.last_id is not None and action.id > self.last_id
@@ -202,23 +202,23 @@ class Progress:
             self.recent[action.id] = action.fingerprints
 
     def close(self, action: Action) -> None:
-        """Note that an action's items came."""
+        """Note that an action's items were received."""
         self.open.pop(action.id, None)
 
     def add_open(self, action: Action) -> bool:
-        """Keep an action open whose items did not come. Whether there is room for it."""
+        """Keep an action open whose items were not received; False if too many are open."""
         if action.id not in self.open and len(self.open) >= MAX_OPEN:
             return False
         self.open.setdefault(action.id, Open(action.event_date, action.event_day))
         return True
 
     def open_actions(self) -> list[Action]:
-        """The open actions, those first that the fewest runs asked for in vain."""
+        """The open actions, those with the fewest failed runs first."""
         ordered = sorted(self.open.items(), key=lambda item: (item[1].runs, item[0]))
         return [Action(action_id, each.event_date, each.event_day) for action_id, each in ordered]
 
     def count_failed_run(self, action_id: str, *, not_found: bool) -> bool:
-        """Count a run that ended without an action's items. Whether that was enough to close it."""
+        """Count a run without an action's items; True if the action is closed for it."""
         before = self.open[action_id]
         runs_not_found = before.runs_not_found + 1 if not_found else 0
         if runs_not_found == RUNS_UNTIL_GONE:
@@ -255,7 +255,7 @@ class OpenDetails(msgspec.Struct):
 
 
 class Details(msgspec.Struct):
-    """What stands beside the coverage in Singer state."""
+    """The entries beside the coverage in Singer state."""
 
     history_last_id: str | None = None
     recent: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Queries that could not be answered in whole, and are asked again by later runs. Pure."""
+"""Queries without a complete answer, which later runs repeat. Pure."""
 
 from __future__ import annotations
 

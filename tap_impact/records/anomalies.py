@@ -1,6 +1,6 @@
-"""What is odd in the rows of a stream: for the log, the checkpoint and the exit code.
+"""Anomalies in the rows of a stream: for the log, the checkpoint and the exit code.
 
-Pure, and small however many rows are odd: of each field a count and one row's id, never a value.
+Pure, and of constant size: a count and one row's id for each field, never a value.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Path(NamedTuple):
 
 @dataclass
 class OddValues:
-    """What is odd in one row."""
+    """The anomalies of one row."""
 
     unreadable: dict[str, Role] = field(default_factory=dict)
     """The fields that cannot be read, within objects by their path."""
@@ -103,10 +103,10 @@ class Anomalies:
     """
 
     def __init__(self, dated_by: str | None = None) -> None:
-        """Nothing is odd yet."""
+        """Start empty."""
         self.dated_by = dated_by
         self.unreadable: dict[str, UnreadableValues] = {}
-        """By field, in the order in which they were met."""
+        """By field, in the order of their first occurrence."""
         self.unknown_fields: set[str] = set()
         """Within objects by their path."""
         self.skipped_rows = 0
@@ -117,7 +117,7 @@ class Anomalies:
         return any(each.role is not Role.OTHER for each in self.unreadable.values())
 
     def count(self, unreadable: Mapping[str, Role], row_id: str) -> bool:
-        """Count the fields of one row that cannot be read; gives whether it can be placed."""
+        """Count the fields of one row that cannot be read; returns whether the row is kept."""
         roles = {
             name: Role.DATE if name == self.dated_by and role is not Role.KEY else role
             for name, role in unreadable.items()

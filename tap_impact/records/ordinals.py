@@ -1,4 +1,4 @@
-"""Counting how often something was met, among any number, in memory that does not grow."""
+"""Numbers repeated values, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DIGEST_BYTES = 16
 
 
 class Ordinals:
-    """How many times each of many digests was met before.
+    """Counts how often each digest occurred before.
 
     They are kept in SQLite's temporary database, which goes to disk as soon as it is larger than
     its cache of some megabytes, and which nothing can leave behind: its file has no name.
     """
 
     def __init__(self) -> None:
-        """Nothing was met yet."""
+        """Start without digests."""
         self._database = sqlite3.connect("", isolation_level=None)
         for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -8192"):
             self._database.execute(f"PRAGMA {setting}")
@@ -44,7 +44,7 @@ class Ordinals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Forget everything."""
+        """Delete the temporary database."""
         with closing(self._database):
             self._cursor.close()
 
@@ -54,7 +54,7 @@ class Ordinals:
         return f"{digest.hex()}-{self.earlier(digest)}"
 
     def earlier(self, digest: bytes) -> int:
-        """How many times this digest was met before; it is counted."""
+        """How often this digest occurred before; counts this occurrence."""
         row: tuple[int] = self._cursor.execute(
             "INSERT INTO met VALUES (?, 0) ON CONFLICT DO UPDATE SET earlier = earlier + 1 "
             "RETURNING earlier",

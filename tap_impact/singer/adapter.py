@@ -54,7 +54,7 @@ CONNECTION_PROPERTIES = {
 # DuckDB and Databricks all take. impact.com sends up to six decimals.
 SINGER_DECIMAL = {"format": "x-singer.decimal", "precision": 38, "scale": 9}
 
-# The bookmark's entry that tells whose it is.
+# The bookmark's entry that identifies the account.
 ACCOUNT_DIGEST = "account"
 
 
@@ -81,7 +81,7 @@ class ImpactTap(singer_sdk.Tap, abc.ABC):
 
     @abc.abstractmethod
     def give_up(self, streams: Sequence[ImpactStream], error: Exception) -> None:
-        """Go on without streams that met an error."""
+        """Continue without streams that failed."""
 
     def groups(self) -> list[list[ImpactStream]]:
         """The streams by source, in the order of a run."""
@@ -94,7 +94,7 @@ class ImpactTap(singer_sdk.Tap, abc.ABC):
 class ImpactStream(singer_sdk.Stream):
     """A declared stream, as the SDK and its source see it."""
 
-    # A RecordMap types every value, so the SDK need not look at each again.
+    # A RecordMap types every value, so the SDK need not check each again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     _tap: ImpactTap
@@ -220,7 +220,7 @@ class ImpactStream(singer_sdk.Stream):
 
     @cached_property
     def is_fast(self) -> bool:
-        """Whether records go out as they are made: nothing of the SDK looks at each."""
+        """Whether the fast path is used: no feature of the SDK handles single records."""
         return not (sdk_internals.has_nested_selection(self) or sdk_internals.has_stream_maps(self))
 
     @cached_property
@@ -263,7 +263,7 @@ class ImpactStream(singer_sdk.Stream):
         return [name for name, of in self.schema["properties"].items() if is_number(of)]
 
     def _keys_of(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """The keys, with the label where they alone do not tell accounts apart."""
+        """The keys, with the label where the keys alone are not unique across accounts."""
         return (*keys, LABEL) if self._adds_label and LABEL not in keys else tuple(keys)
 
     # What the SDK asks for.
@@ -327,7 +327,7 @@ def as_singer_decimal(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def account_digest(account_sid: str | None) -> str:
-    """What tells in state whose it is, without naming the account."""
+    """Identifies the account in state without naming it."""
     return sha256(f"impact.com {account_sid}".encode()).hexdigest()[:12]
 
 

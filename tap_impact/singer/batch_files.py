@@ -52,14 +52,14 @@ class BatchFiles:
     """
 
     def __init__(self, config: BatchConfig, logger: logging.Logger) -> None:
-        """Write and delete nothing before there are rows."""
+        """Write and delete nothing before the first row."""
         self._config = config
         self._logger = logger
         self._growing: dict[Table, GrowingFile] = {}
         self._deleted_old = False
 
     def add(self, table: Table, records: bytes, extracted: datetime) -> Iterator[SDKBatchMessage]:
-        """Add the JSON of records, a line each; gives the messages of the files that are full.
+        """Add the JSON of records, a line each; yields the messages of the files that are full.
 
         Raises:
             FatalSyncError: A file cannot be written.
@@ -76,7 +76,7 @@ class BatchFiles:
                 yield self._finish(table)
 
     def finish(self) -> Iterator[SDKBatchMessage]:
-        """Store the rows of all files that are not full; gives the messages of those files."""
+        """Store the rows of all files that are not full; yields the messages of those files."""
         while self._growing:
             yield self._finish(next(iter(self._growing)))
 
@@ -114,7 +114,7 @@ class BatchFiles:
 
 
 class GrowingFile:
-    """A batch file that has room for more rows."""
+    """A batch file that is not full yet."""
 
     def __init__(self, config: BatchConfig) -> None:
         """Begin a temporary file that has no name, so that it ends with the process."""
@@ -129,7 +129,7 @@ class GrowingFile:
             )
 
     def add(self, records: bytes) -> bytes:
-        """Add the JSON of records, a line each; returns those that there was no room for."""
+        """Add the JSON of records, a line each; returns those that did not fit."""
         *added, left = records.split(b"\n", self._config.batch_size - self._rows)
         self._lines.write(records.removesuffix(left))
         self._rows += len(added)
@@ -137,7 +137,7 @@ class GrowingFile:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is room for no more."""
+        """Whether the file is full."""
         return self._rows == self._config.batch_size
 
     def store(self, stream: str) -> str:
@@ -156,7 +156,7 @@ class GrowingFile:
 
 
 def write_whole(files: AbstractFileSystem, path: str, content: IO[bytes]) -> None:
-    """Write a file that is at its path when it is whole, or not at all.
+    """Write a file that appears at its path when it is complete, or not at all.
 
     An object store shows no object before that. Where files can be renamed, it has another name
     until then, in the same folder.

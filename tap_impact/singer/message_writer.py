@@ -1,9 +1,9 @@
-"""Singer messages on their way out: RECORDs in a buffer, or in the files of BATCH messages.
+"""Writes Singer messages: RECORDs are buffered, or go to the files of BATCH messages.
 
 Whatever impact.com repeats, the auth token leaves in no record.
 
-One rule holds whatever breaks: a message that is no RECORD leaves after every row that was written
-before it, and none leaves once rows were lost. So a STATE never covers a row that is not out.
+Every other message flushes the rows before it, and none is written once rows were lost. So a STATE
+never covers a row that was not written.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MessageWriter(Output):
         self._secret = b""
 
     def redact(self, secret: str) -> None:
-        """Let a secret leave in no record."""
+        """Redact a secret in every record."""
         self._secret = to_json(secret)[1:-1]
 
     @override
@@ -60,7 +60,7 @@ class MessageWriter(Output):
             super().write_message(message)
 
     def write_encoded(self, table: Table, records: bytes, extracted: datetime) -> None:
-        """Write the JSON of records, a line each; other messages may overtake them until `flush`.
+        """Write the JSON of records, a line each; they may be buffered until `flush`.
 
         Raises:
             FatalSyncError: They cannot be written.
@@ -84,7 +84,7 @@ class MessageWriter(Output):
             self.flush()
 
     def flush(self) -> None:
-        """Write all rows that wait: to standard output, or in whole batch files.
+        """Write all buffered rows: to standard output, or to batch files.
 
         Raises:
             FatalSyncError: They cannot be written.

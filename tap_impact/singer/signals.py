@@ -1,4 +1,4 @@
-"""How a signal ends a run: between two messages, its state safe, exit code 128 and the signal."""
+"""Signals end a run between two messages, with its state safe and exit code 128 plus the signal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(SystemExit):
-    """A signal asked the run to end. It unwinds past everything that only handles errors."""
+    """A signal requested the end of the run. It passes all handlers of errors."""
 
     def __init__(self, signum: int) -> None:
         """Set the exit code that shells expect."""
@@ -24,17 +24,17 @@ class Interrupted(SystemExit):
 
 
 class SignalHandler:
-    """Whether a signal asked the run to end, and when it may."""
+    """Ends the run on a signal, where that is safe."""
 
     def __init__(self) -> None:
-        """Nobody has asked yet."""
+        """Start without a request to end."""
         self._end_requested = Event()
         self._signum = 0
         self._deferred = False
 
     @property
     def end_requested(self) -> bool:
-        """Whether a signal asked for the end: what defers signals should come to its own."""
+        """Whether a signal requested the end: what defers signals should finish soon."""
         return self._end_requested.is_set()
 
     def request_end(self, signum: int) -> None:
@@ -71,7 +71,7 @@ class SignalHandler:
             self.check()
 
     def check(self) -> None:
-        """End here if a signal asked for it, for it may have come where nothing can be raised."""
+        """Raise if a signal requested the end: it may have come where nothing can be raised."""
         if self._end_requested.is_set():
             raise Interrupted(self._signum)
 

@@ -1,4 +1,4 @@
-"""Standard output: whole lines, whatever happens meanwhile."""
+"""Standard output: no line is cut, whatever signal comes."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Output(MsgSpecWriter):
         self.write(self.format_message(message))
 
     def write(self, lines: bytes | bytearray) -> None:
-        """Write whole lines and hand them on at once; after a signal, only the line begun.
+        """Write whole lines without buffering; after a signal, only the rest of the current line.
 
         Raises:
             OutputError: The reader is gone, or the disk is full.
-            Interrupted: A signal asked for the end.
+            Interrupted: A signal requested the end.
         """
         with self._failing_for_good():
             try:
@@ -109,7 +109,7 @@ class Output(MsgSpecWriter):
         return lines.find(b"\n", written - 1) + 1 if written else 0
 
     def _wait_for_reader(self, descriptor: int) -> bool:
-        """Wait until there is room; False if the reader is stuck and a signal asked for the end.
+        """Wait for free space; False if the reader is stuck and a signal requested the end.
 
         A write that blocks could not be given up: Python goes on with it after a signal.
         """

@@ -1,4 +1,4 @@
-"""Reading the items of actions: one request for each action, and where that stopped."""
+"""Source for the items of actions: one request for each action, resumed in the next run."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ T = TypeVar("T")
 
 ONE_DAY = timedelta(days=1)
 
-# State is written after so many actions: a run that is killed has asked for no more in vain.
+# State is written after this number of actions, which limits what a killed run repeats.
 ACTIONS_PER_STATE = 20
 
-# An error may be one action's own; so many in a row mean that no action's items can be had.
+# After this number of errors in a row, the cause is not one action.
 MAX_CONSECUTIVE_ERRORS = 3
 
 MAX_NAMED = 10
 
-# What concerns more than the action that was asked for.
+# Errors that concern all actions.
 OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
 
-# An answer that was given about this action.
+# Errors that concern one action only.
 OF_ONE_ACTION = (ItemsMissing, NotFound)
 
 
 @dataclass(frozen=True)
 class LookupList:
-    """A list that is only looked through: its rows become records, but of no table."""
+    """A list that is read for its ids and changes; its rows are not loaded."""
 
     source: DatedSource
     record_map: RecordMap
@@ -122,7 +122,7 @@ class ActionItemsSource(Source):
     actions: LookupList
     """All actions whose items there are."""
     updates: LookupList
-    """What tells a change of the items that leaves the action's own row as it was."""
+    """Shows changes of items that do not change the action's own row."""
     scope: Scope
     replication_key: str
     item_keys: tuple[str, ...]
@@ -170,7 +170,7 @@ class ActionItemsSource(Source):
         return f"{self.actions.source.path}/{quote(action_id, safe='')}/Items"
 
     def rows_of(self, client: ImpactClient, action: Action, now: datetime) -> list[dict[str, Any]]:
-        """The items of an action, which do not say themselves whose they are.
+        """The items of an action, with the action's id and dates added.
 
         Raises:
             ItemsMissing, NotFound, ...: as `sent` says.
@@ -277,7 +277,7 @@ class ActionItemsSource(Source):
 
 @dataclass
 class Failures:
-    """The actions whose items did not come in one run, and why."""
+    """The actions whose items were not received in this run, with the errors."""
 
     sync: Sync
     found: dict[str, tuple[Action, Exception]] = field(default_factory=dict)
@@ -289,7 +289,7 @@ class Failures:
         self.found[action.id] = action, error
 
     def drop(self, action: Action) -> None:
-        """Note that an action's items came."""
+        """Note that an action's items were received."""
         self.found.pop(action.id, None)
 
     def to_retry(self) -> list[Action]:
@@ -301,7 +301,7 @@ class Failures:
         ]
 
     def to_error(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
-        """One error for all the actions whose items did not come."""
+        """One error for all actions without items."""
         named = ", ".join(action_ids[:MAX_NAMED])
         if others := action_ids[MAX_NAMED:]:
             named += f" and {len(others)} more"
@@ -313,7 +313,7 @@ class Failures:
 
 
 class IncrementalReader:
-    """A run that goes on where the state says that the last one stopped."""
+    """A run that continues from the state of the last one."""
 
     def __init__(self, source: ActionItemsSource, sync: Sync) -> None:
         """Read the state; nothing is sent yet."""
@@ -333,7 +333,7 @@ class IncrementalReader:
         Raises:
             FatalAPIError: After all else was loaded: some actions are still open.
         """
-        # Those that never come must leave room for all others.
+        # Items that are never received must leave requests for the others.
         some = ceil(self._allowed / 2)
         try:
             with suppress(ConsecutiveFailures):
@@ -426,7 +426,7 @@ class IncrementalReader:
 
     @cached_property
     def _updates(self) -> dict[str, set[str]] | None:
-        """By action, the digests of its updates since the last run; None if they cannot be had.
+        """By action, the digests of its updates since the last run; None if they are not available.
 
         They are asked for before the items, so a change in between is met by the next run.
         """
@@ -449,7 +449,7 @@ class IncrementalReader:
         return found
 
     def _end(self) -> None:
-        """Count the run for each action that it asked for in vain, and say what is open."""
+        """Count this run for each failed action, and report the open ones."""
         sync, progress, failures = self._sync, self._progress, self._failures
         for action, error in failures.found.values():
             if progress.count_failed_run(action.id, not_found=isinstance(error, NotFound)):
@@ -485,7 +485,7 @@ def prefetch(number: int, items: Iterable[T]) -> Iterator[T]:
 
 
 def load_progress(sync: Sync) -> Progress:
-    """Where the state says that the last run stopped."""
+    """The progress that the last run saved."""
     if covered := load_list_progress(sync).coverage:
         return Progress.of_bookmark(covered, sync.streams[0].bookmark)
     return Progress(Coverage(sync.settings.now, sync.settings.now))

@@ -1,4 +1,4 @@
-"""Reading clicks: exports of one day each, ten a day, and what their files come to.
+"""Source for clicks: one export per day, ten a day, and the totals of their files.
 
 One export serves all streams of the source. A day enters a stream's bookmark after the rows of all
 selected streams were written; until then its job stays in state, from where a finished export can
@@ -67,7 +67,7 @@ TOTAL_COLUMNS = ("campaign_id", "ad_id", "unique_click", "payout")
 
 @dataclass
 class Totals:
-    """What some clicks come to."""
+    """Totals of clicks."""
 
     clicks: int = 0
     unique_clicks: int = 0

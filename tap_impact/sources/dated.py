@@ -1,4 +1,4 @@
-"""Reading lists by windows of time, and knowing which interval is covered completely."""
+"""Source for lists that are read by windows of time, with coverage in state."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class DatedSource(ListSource):
         reading.raise_unanswered()
 
     def rows_per_day(self, sync: Sync) -> float:
-        """How many rows happened on a day, as the last weeks had it."""
+        """The average number of rows per day in the last weeks."""
         settings, found = sync.settings, 0
         window = Window(max(settings.start, settings.now - WIDEST), settings.now)
         query = self.feeds[Purpose.HISTORY].within(window) | {"PageSize": str(settings.page_size)}
@@ -163,7 +163,7 @@ class DatedReader:
         self.progress = progress
 
     def all_steps(self) -> Iterator[Batch]:
-        """Ask again for what had no answer, then catch up, then go on with history.
+        """Repeat unanswered queries, then catch up, then continue with history.
 
         Raises:
             FatalAPIError: Some rows cannot be had by any query; all others were loaded.
@@ -261,7 +261,7 @@ class DatedReader:
                 yield from self._query(part)
 
     def raise_unanswered(self) -> None:
-        """Name what impact.com would not give by any query.
+        """Report the queries that are too large in every form.
 
         Raises:
             FatalAPIError: There is such a query.
@@ -274,7 +274,7 @@ class DatedReader:
             )
 
     def _retry_unanswered(self) -> Iterator[Batch]:
-        """Ask for what had no answer in the runs before."""
+        """Repeat the unanswered queries of earlier runs."""
         before, self.progress.unanswered = self.progress.unanswered, []
         for query in before:
             if query.state is None:
@@ -301,7 +301,7 @@ class DatedReader:
             narrower = query.narrower(self._campaign_ids() if by_campaign else ())
             if not narrower:
                 self.progress.unanswered.append(query)
-                # More than a few are no accident of the data: each took a search of its own.
+                # More than a few point to a wrong query, and each costs a search of its own.
                 if len(self.progress.unanswered) > MAX_UNANSWERED:
                     raise
         else:
@@ -326,7 +326,7 @@ class DatedReader:
         return sorted(listed | self.progress.campaigns)
 
     def _is_of(self, row: Row, since: datetime) -> bool:
-        """Whether a row happened at or after an instant; one that cannot tell, for all we know."""
+        """Whether a row is dated at or after a timestamp; True if its date cannot be read."""
         value = value_of(row, self.source.date_field)
         try:
             return is_blank(value) or parse_with_offset(as_text(value)) >= since
@@ -413,7 +413,7 @@ def progress_of(sync: Sync, stream: SelectedStream) -> DatedProgress:
         return DatedProgress()
     covered = progress.coverage
     if covered and covered.through > settings.clock + CLOCKS_AGREE:
-        # Written by a machine whose clock was ahead, nobody knows by how much, nor when.
+        # Written by a machine whose clock was ahead by an unknown amount.
         through = max(settings.clock - WIDEST, covered.since)
         sync.logger.warning(
             "State: the bookmark of %s is in the future (%s). It is reset to %s.",

@@ -1,4 +1,4 @@
-"""Reading a single object, or a list as a whole."""
+"""Sources for a single object, and for a list that is read completely."""
 
 from __future__ import annotations
 

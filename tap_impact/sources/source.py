@@ -1,8 +1,7 @@
-"""What a way of reading is, and what it sees of the streams that it feeds.
+"""The interface of sources, and what a source knows of its streams.
 
-A source reads and yields batches; whoever drives it has written a batch before asking for the next
-one. So a source that changes bookmarks and then calls `checkpoint` never covers a row that is
-not written.
+A source yields batches; each batch is written before the next is requested. So a source that
+changes bookmarks and then calls `checkpoint` never covers a row that is not written.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class SelectedStream(Protocol):
 
     @property
     def anomalies(self) -> Anomalies:
-        """Where what is odd in its rows is counted."""
+        """The anomalies in its rows."""
 
 
 class Batch(NamedTuple):
@@ -74,7 +73,7 @@ class Batch(NamedTuple):
 
 @dataclass
 class AccountStart:
-    """From when on impact.com answers, shared by all sources of a run."""
+    """The start of the account's data, shared by all sources of a run."""
 
     known: datetime | None = None
 
@@ -92,9 +91,9 @@ class Sync:
     """What the source itself keeps: the bookmark of its first stream, selected or not."""
     account_start: AccountStart
     give_up: Callable[[Sequence[Any], Exception], None]
-    """Goes on without streams that met an error: it is said, and counts for the exit code."""
+    """Continues without streams that failed: logs the error, and sets the exit code."""
     checkpoint: Callable[[], None]
-    """Writes the bookmarks as they are now: whatever breaks later, they hold."""
+    """Writes the bookmarks as a STATE message."""
     as_dicts: bool = False
     """Whether rows are not those of the streams, or not before they are changed."""
 
@@ -105,7 +104,7 @@ class Sync:
 
 
 class Estimate(NamedTuple):
-    """What a source will ask of impact.com."""
+    """The requests that a source will send."""
 
     next_run: int
     """Requests of the next run."""
@@ -130,7 +129,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def needs(self, settings: Settings) -> list[Need]:
-        """The scopes without which its streams are less than whole."""
+        """The scopes that its streams need."""
 
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:  # noqa: B027 - some have none
         """Look at a bookmark before anything is asked for.
@@ -157,7 +156,7 @@ class Source(abc.ABC):
         """
 
     def scope_lacking(self, error: AccessDenied) -> Scope:
-        """Which scope an error asks for."""
+        """The scope that an error shows to be missing."""
         del error
         return self.scope
 
@@ -167,6 +166,6 @@ class Source(abc.ABC):
         return None
 
     def estimate(self, sync: Sync) -> Estimate:
-        """What the next run and the whole history take."""
+        """The requests of the next run and of the full history."""
         del sync
         return Estimate(1, 1, OTHERS_AN_HOUR)

@@ -1,4 +1,4 @@
-"""What the tap loads: a declaration for each stream, by area of impact.com."""
+"""The declarations of the streams, by area of impact.com."""
 
 from __future__ import annotations
 

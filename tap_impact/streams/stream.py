@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """A table: where its rows come from, and what makes its records.
+    """The declaration of a table: its source, keys and fields.
 
     Streams that share a source share its requests, whichever of them are selected.
     """
@@ -28,7 +28,7 @@ class Stream:
     replication_key: str | None = None
     """None for a stream that is read as a whole each time."""
     selected: bool = True
-    """Whether it is loaded unless a catalog says otherwise."""
+    """Whether it is selected by default."""
     part: str = ""
     """Which part of what the source reads becomes its rows; empty if there is but one."""
     rows_of: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]] | None = None
