@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tap_impact.records.anomalies import Role
 from tap_impact.records.fields import (
     Field,
-    Omitted,
     UnreadableValue,
     described,
     is_blank,
@@ -23,18 +22,18 @@ if TYPE_CHECKING:
     from tap_impact.records.anomalies import OddValues, Path
 
 
-def nested(source: str, description: str, *fields: Field | Omitted) -> Field:
+def nested(source: str, description: str, *fields: Field) -> Field:
     """An object. It has exactly these properties; null if it is empty.
 
     What its fields do not know, or cannot read, is kept under the row's `additional_fields`, by a
-    path like `Terms.EventPayouts[0].Payout`; what is `Omitted` is kept nowhere.
+    path like `Terms.EventPayouts[0].Payout`.
     """
     reader = ObjectReader.of(fields)
     schema = nullable("object", description) | reader.json_schema()
     return Field(source, column_name(source), schema, read_blank, read_within=reader.read_object)
 
 
-def nested_list(source: str, description: str, *fields: Field | Omitted) -> Field:
+def nested_list(source: str, description: str, *fields: Field) -> Field:
     """A list of objects, as `nested`, whichever way a list of the API's XML was turned to JSON."""
     reader = ObjectReader.of(fields)
     items = {"type": "object"} | reader.json_schema()
@@ -71,10 +70,9 @@ class ObjectReader(NamedTuple):
     """What such an object may have, by the API's names."""
 
     @classmethod
-    def of(cls, fields: tuple[Field | Omitted, ...]) -> ObjectReader:
+    def of(cls, fields: tuple[Field, ...]) -> ObjectReader:
         """Take the fields in the order of the schema's properties."""
-        read = tuple(field for field in fields if isinstance(field, Field))
-        return cls(read, frozenset(field.source for field in fields))
+        return cls(fields, frozenset(field.source for field in fields))
 
     def json_schema(self) -> dict[str, Any]:
         """The properties."""
