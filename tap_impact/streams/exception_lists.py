@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.api.scopes import Scope
-from tap_impact.records.fields import RecordMap, key, listed, text, timestamp, verbatim
+from tap_impact.records.fields import RecordMap, key, read_text_list, text, timestamp, verbatim
 from tap_impact.sources.per_parent import PerParentSource
 from tap_impact.streams.contracts import CONTRACT_LIST
 from tap_impact.streams.stream import Stream
@@ -39,8 +39,8 @@ def list_ids(contract: Mapping[str, Any], *, of_codes: bool) -> Iterator[str]:
     for rule in rules_within(contract):
         variable = str(rule["Variable"]).upper()
         if "LIST" in variable and ("PROMO" in variable) is of_codes:
-            ids = (str(value).strip() for value in listed(rule.get("Values")))
-            yield from (each for each in ids if each.isdecimal())
+            values = read_text_list(rule.get("Values")) or []
+            yield from (value.strip() for value in values if value.strip().isdecimal())
 
 
 ITEM = (
