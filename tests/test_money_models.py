@@ -47,8 +47,13 @@ def loaded(world: World, label: str) -> str:
             "label": label,
         }
         run = run_inside(config, catalog=catalog(*STREAMS))
-    assert run.exit_code == 0, run.stderr
-    return run.stdout + reports(world, label)
+        assert run.exit_code == 0, run.stderr
+        seen = ""
+        for days in range(30, (AT.date() - world.opened).days, 30):
+            impact.set_time(AT - timedelta(days=days))
+            config["end_date"] = impact.at.isoformat()
+            seen = run_inside(config, catalog=catalog("contract_payout_terms")).stdout + seen
+    return seen + run.stdout + reports(world, label)
 
 
 def reports(world: World, label: str) -> str:
@@ -145,7 +150,7 @@ def base(database_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     warehouse = Warehouse(database_port, "money")
     warehouse.load(loaded(WORLD, "shop"))
     found = Base(warehouse, tmp_path_factory.mktemp("money"))
-    found.build("impact_reconciliation")
+    found.build("impact_reconciliation", "impact_expected_payout")
     yield found
     warehouse.connection.close()
 
@@ -208,3 +213,47 @@ def test_one_cent_turns_exactly_its_month_red(base: Base, source: str) -> None:
         assert [(red[0], abs(red[3])) for red in base.query(UNTRACED)] == [(month, CENT)]
     finally:
         base.change(change.format("-"))
+
+
+UNEXPLAINED = (
+    "SELECT action_id, difference FROM impact_expected_payout "
+    "WHERE reason = 'unexplained' ORDER BY action_id"
+)
+
+
+def test_each_payout_is_explained_by_a_contract_or_by_what_happened_to_it(base: Base) -> None:
+    reasons = dict(
+        base.query("SELECT reason, count(*) FROM impact_expected_payout GROUP BY reason")
+    )
+    assert reasons.keys() == {"default", "reversed", "changed_by_brand"}
+    assert reasons["default"] > 0.8 * sum(reasons.values())
+    expected = base.query(
+        "SELECT action_id, expected_payout FROM impact_expected_payout WHERE reason = 'default'"
+    )
+    rates = {each.paper.id: each.row() for each in WORLD.contracts(AT)}
+    updates = {row["ActionId"]: row["ContractId"] for row in WORLD.action_updates(AT)}
+    amounts = {row["Id"]: Decimal(row["Amount"]) for row in WORLD.actions(AT)}
+    for action, payout in expected:
+        (event,) = rates[updates[action]]["Terms"]["EventPayouts"]
+        assert payout == amounts[action] * Decimal(event["DefaultPayoutRate"]) / 100
+
+
+def test_exactly_the_actions_that_no_term_explains_are_listed(base: Base) -> None:
+    assert base.query(UNEXPLAINED) == []
+    unmodified = base.query(
+        "SELECT min(id) FROM actions WHERE state <> 'REVERSED' AND id IN (SELECT action_id "
+        "FROM action_updates GROUP BY action_id HAVING count(DISTINCT update_date) = 1) "
+        "GROUP BY campaign_id ORDER BY 1"
+    )
+    deltas = ("0.01", "-0.01", "0.001", "-0.2")
+    planted = [(action, delta) for (action,), delta in zip(unmodified, deltas, strict=False)]
+    assert len(planted) == len(deltas)
+    for action, delta in planted:
+        base.change(f"UPDATE actions SET payout = payout + {delta} WHERE id = '{action}'")  # noqa: S608
+    try:
+        base.build("impact_expected_payout")
+        found = base.query(UNEXPLAINED)
+        assert [action for action, _ in found] == [action for action, _ in planted]
+    finally:
+        for action, delta in planted:
+            base.change(f"UPDATE actions SET payout = payout - {delta} WHERE id = '{action}'")  # noqa: S608
