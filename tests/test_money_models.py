@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
 
+from tests import duck
 from tests.conftest import Warehouse
-from tests.dbt import Dbt, on_postgres
+from tests.dbt import Dbt, on_duckdb, on_postgres
 from tests.inside import run_inside
-from tests.runs import catalog
+from tests.runs import catalog, discovered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,3 +259,123 @@ def test_exactly_the_actions_that_no_term_explains_are_listed(base: Base) -> Non
     finally:
         for action, delta in planted:
             base.change(f"UPDATE actions SET payout = payout - {delta} WHERE id = '{action}'")  # noqa: S608
+
+
+def row(stream: str, **columns: Any) -> dict[str, Any]:
+    """A record of a stream; what is not named is null."""
+    names = json.loads(discovered())["streams"]
+    (properties,) = (
+        each["schema"]["properties"] for each in names if each["tap_stream_id"] == stream
+    )
+    return {"type": "RECORD", "stream": stream, "record": dict.fromkeys(properties) | columns}
+
+
+def schemas(*streams: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "SCHEMA",
+            "stream": each["tap_stream_id"],
+            "schema": each["schema"],
+            "key_properties": each["key_properties"],
+        }
+        for each in json.loads(discovered())["streams"]
+        if each["tap_stream_id"] in streams
+    ]
+
+
+def term(since: str, group: int = 0, contract: str = "S-1", **columns: Any) -> dict[str, Any]:
+    """A row of a contract's terms."""
+    own: dict[str, Any] = {
+        "contract_id": contract,
+        "date_last_updated": f"{since}T00:00:00Z",
+        "event_number": 1,
+        "group_number": group,
+        "event_type_id": "7",
+        "payout_level": "ITEM",
+    }
+    return row("contract_payout_terms", **own | columns)
+
+
+def action(
+    name: str,
+    payout: str,
+    *changes: tuple[str, str, str],
+    contract: str = "S-1",
+    state: str = "PENDING",
+) -> list[dict[str, Any]]:
+    """An action, and its changes: the day, and by how much payout and amount changed."""
+    of_action = {"campaign_id": "1", "action_tracker_id": "7", "currency": "USD"}
+    amount = sum(Decimal(delta) for _, _, delta in changes)
+    numbers = {"payout": float(payout), "amount": float(amount)}
+    days = {"event_date": "2026-01-01T00:00:00Z", "event_day": "2026-01-01"}
+    return [
+        row("actions", id=name, state=state, **of_action, **numbers, **days),
+        *(
+            row(
+                "action_updates",
+                id=f"{name}.{number}",
+                action_id=name,
+                update_date=f"{day}T12:00:00Z",
+                contract_id=contract,
+                event_type_id="7",
+                delta_payout=float(delta_payout),
+                delta_amount=float(delta_amount),
+            )
+            for number, (day, delta_payout, delta_amount) in enumerate(changes)
+        ),
+    ]
+
+
+def test_the_terms_in_force_at_the_last_change_tell_the_payout(tmp_path: Path) -> None:
+    """Rates rise on the 15th; a contract has groups, a fixed price and a restriction."""
+    rules = [{"variable": "PROMO_CODE", "operator": "IS", "values_": ["X"]}]
+    messages = [
+        *schemas("actions", "action_updates", "contract_payout_terms"),
+        term("2026-01-01", payout_rate=5),
+        term("2026-01-15", payout_rate=8),
+        term("2026-01-15", 1, payout_rate=12.5, rank=1, payout_group_id="camping"),
+        term("2026-01-15", 2, payout=3, rank=2, payout_group_id="fixed"),
+        term("2026-01-20", contract="S-2", payout_rate=10, payout_restrictions=rules),
+        *action("before", "5.00", ("2026-01-10", "5", "100")),
+        *action("after", "8.00", ("2026-01-16", "8", "100")),
+        *action("old rate after", "5.00", ("2026-01-16", "5", "100")),
+        *action("modified", "4.00", ("2026-01-10", "5", "100"), ("2026-01-16", "-1", "-50")),
+        *action("group", "12.50", ("2026-01-16", "12.5", "100")),
+        *action("fixed", "3.00", ("2026-01-16", "3", "77")),
+        *action("mixed", "10.11", ("2026-01-16", "10.11", "100")),
+        *action("too much", "12.52", ("2026-01-16", "12.52", "100")),
+        *action("cut", "6.11", ("2026-01-10", "5", "100"), ("2026-01-12", "1.11", "0")),
+        *action(
+            "gone", "0", ("2026-01-10", "5", "100"), ("2026-01-16", "-5", "-100"), state="REVERSED"
+        ),
+        *action("early", "7.77", ("2026-01-16", "7.77", "100"), contract="S-2"),
+        *action("restricted", "0", ("2026-01-21", "0", "100"), contract="S-2"),
+        *action("unknown", "1.11", ("2026-01-16", "1.11", "100"), contract="S-3"),
+        *action("untold", "1.11"),
+    ]
+    file = tmp_path / "impact.duckdb"
+    duck.load("".join(f"{json.dumps(message)}\n" for message in messages), file, "money")
+    dbt = on_duckdb(tmp_path, file, "money")
+    built = dbt.run("build", "--select", "impact_expected_payout")
+    assert built.returncode == 0, built.stdout
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT action_id, reason, round(expected_payout, 2)::varchar, payout_group_id "
+            "FROM money.impact_expected_payout"
+        ).fetchall()
+    assert {name: row for name, *row in found} == {
+        "before": ["default", "5.00", None],
+        "after": ["default", "8.00", None],
+        "old rate after": ["payout_groups", "8.00", None],
+        "modified": ["default", "4.00", None],
+        "group": ["payout_group", "12.50", "camping"],
+        "fixed": ["payout_group", "3.00", "fixed"],
+        "mixed": ["payout_groups", "8.00", None],
+        "too much": ["unexplained", "8.00", None],
+        "cut": ["changed_by_brand", "5.00", None],
+        "gone": ["reversed", "0.00", None],
+        "early": ["terms_not_known", "10.00", None],
+        "restricted": ["restricted", "10.00", None],
+        "unknown": ["no_terms", None, None],
+        "untold": ["no_terms", None, None],
+    }
