@@ -200,8 +200,8 @@ paid_lines as (
     left join paystubs
         on coalesce(lines.connection_label, '') = coalesce(paystubs.connection_label, '')
         and lines.currency = paystubs.currency
-        and lines.paid_day <= paystubs.paid_day
-        and (paystubs.day_before is null or lines.paid_day > paystubs.day_before)
+        and lines.paid_day < paystubs.paid_day
+        and (paystubs.day_before is null or lines.paid_day >= paystubs.day_before)
 ),
 
 items as (
@@ -271,6 +271,55 @@ kept as (
         and items.event_month >= first_months.first_month
 ),
 
+not_invoiced as (
+    select
+        connection_label,
+        campaign_id,
+        currency,
+        event_month,
+        sum(case side when 'earned' then amount else -amount end) as amount
+    from kept
+    where side in ('earned', 'not invoiced', 'invoiced')
+    group by 1, 2, 3, 4
+    having sum(case side when 'earned' then amount else -amount end) <> 0
+),
+
+lines_of_paystubs as (
+    select
+        connection_label,
+        paystub_id,
+        campaign_id,
+        currency,
+        event_month,
+        sum(net_item_amount) as amount
+    from paid_lines
+    where paystub_id is not null
+    group by 1, 2, 3, 4, 5
+),
+
+not_withdrawn as (
+    select
+        paystubs.connection_label,
+        paystubs.currency,
+        cast({{ dbt.date_trunc('month', 'paystubs.paid_day') }} as date) as event_month,
+        coalesce(sum(lines_of_paystubs.amount), 0) - max(paystubs.amount) as amount,
+        coalesce(sum(not_invoiced.amount), 0) as amount_not_invoiced
+    from paystubs
+    inner join newest_invoices
+        on coalesce(paystubs.connection_label, '') = coalesce(newest_invoices.connection_label, '')
+        and paystubs.currency = newest_invoices.currency
+        and paystubs.paid_day >= newest_invoices.first_day
+    left join lines_of_paystubs
+        on paystubs.paystub_id = lines_of_paystubs.paystub_id
+        and coalesce(paystubs.connection_label, '') = coalesce(lines_of_paystubs.connection_label, '')
+    left join not_invoiced
+        on lines_of_paystubs.campaign_id = not_invoiced.campaign_id
+        and lines_of_paystubs.currency = not_invoiced.currency
+        and lines_of_paystubs.event_month = not_invoiced.event_month
+        and coalesce(lines_of_paystubs.connection_label, '') = coalesce(not_invoiced.connection_label, '')
+    group by paystubs.connection_label, paystubs.currency, paystubs.paystub_id, paystubs.paid_day
+),
+
 untraced as (
     select
         connection_label,
@@ -279,42 +328,28 @@ untraced as (
         event_month,
         'not invoiced' as side,
         'untraced' as item,
-        sum(case side when 'earned' then amount else -amount end) as amount
-    from kept
-    where side in ('earned', 'not invoiced', 'invoiced')
-    group by 1, 2, 3, 4
+        amount
+    from not_invoiced
 
     union all
 
+    -- what a line has too much is told where it was invoiced
     select
-        paystubs.connection_label,
+        connection_label,
         cast(null as {{ dbt.type_string() }}),
-        paystubs.currency,
-        cast({{ dbt.date_trunc('month', 'paystubs.paid_day') }} as date),
+        currency,
+        event_month,
         'not withdrawn',
         'untraced',
-        coalesce(paid.amount, 0) - paystubs.amount
-    from paystubs
-    inner join newest_invoices
-        on coalesce(paystubs.connection_label, '') = coalesce(newest_invoices.connection_label, '')
-        and paystubs.currency = newest_invoices.currency
-        and paystubs.paid_day >= newest_invoices.first_day
-    left join (
-        select
-            connection_label,
-            paystub_id,
-            sum(net_item_amount) as amount
-        from paid_lines
-        group by connection_label, paystub_id
-    ) as paid
-        on coalesce(paystubs.connection_label, '') = coalesce(paid.connection_label, '')
-        and paystubs.paystub_id = paid.paystub_id
+        amount
+    from not_withdrawn
+    where amount <> 0 and amount <> -amount_not_invoiced
 ),
 
 everything as (
     select * from kept
     union all
-    select * from untraced where amount <> 0
+    select * from untraced
 ),
 
 names as (
