@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,12 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
 
+from tap_impact.tap import TapImpact
 from tests import duck
 from tests.conftest import Warehouse
 from tests.dbt import Dbt, on_duckdb, on_postgres
 from tests.inside import run_inside
-from tests.runs import catalog, discovered
+from tests.runs import discovered, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 AT = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
+WORLD = World(seed="money", opened=date(2025, 5, 1), actions_per_day=20)
 STREAMS = (
     "actions",
     "action_updates",
@@ -36,92 +37,27 @@ STREAMS = (
     "invoices",
     "invoice_line_items",
 )
-THRESHOLD = Decimal(100)
+REPORTS = ("report_other_earnings", "report_withdrawals", "report_periods")
 
 
-def loaded(world: World, label: str) -> str:
-    """What the tap prints of an account, and the reports of its withdrawals and bonuses."""
-    switches = Switches(hourly_detail=10**5, hourly_other=10**5)
-    with Sandbox(world, at=AT, switches=switches) as impact:
-        config = impact.settings() | {
-            "start_date": world.opened.isoformat(),
-            "end_date": AT.isoformat(),
-            "label": label,
-        }
-        run = run_inside(config, catalog=catalog(*STREAMS))
-        assert run.exit_code == 0, run.stderr
-        seen = ""
-        for days in range(30, (AT.date() - world.opened).days, 30):
-            impact.set_time(AT - timedelta(days=days))
-            config["end_date"] = impact.at.isoformat()
-            seen = run_inside(config, catalog=catalog("contract_payout_terms")).stdout + seen
-    return seen + run.stdout + reports(world, label)
-
-
-def reports(world: World, label: str) -> str:
-    """Singer messages of other earnings, and of a withdrawal a month above a threshold."""
-    lines = [line for each in world.invoices(AT) for line in each.row()["LineItems"]]
-    bonuses = [
-        {
-            "row_key": f"{number}",
-            "day": month_of(line["EventMonthYear"]).replace(day=28).isoformat(),
-            "campaign_id": line["CampaignId"],
-            "type": "Performance Bonus",
-            "amount": line["NetItemAmount"],
-        }
-        for number, line in enumerate(lines)
-        if line["Description"] == "BONUS"
-    ]
-    paid: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for line in lines:
-        if line["PaidDate"]:
-            paid[date.fromisoformat(line["PaidDate"][:10])] += Decimal(line["NetItemAmount"])
-    stubs: list[dict[str, Any]] = []
-    balance, day = Decimal(0), world.opened
-    while day <= AT.date():
-        balance += paid[day]
-        if day.day == 15 and balance >= THRESHOLD:
-            stub = {"paystub_id": f"{label}-{len(stubs)}", "paid_day": day.isoformat()}
-            stubs.append(stub | {"amount": str(balance)})
-            balance = Decimal(0)
-        day += timedelta(days=1)
-    return table("report_other_earnings", label, "row_key", bonuses) + table(
-        "report_withdrawals", label, "paystub_id", stubs
-    )
-
-
-def table(stream: str, label: str, key: str, rows: list[dict[str, Any]]) -> str:
-    text = {"type": ["string", "null"]}
-    properties: dict[str, Any] = dict.fromkeys(
-        (key, "campaign_id", "type", "connection_label", "currency", "period"), text
-    )
-    properties |= {name: text | {"format": "date"} for name in ("day", "paid_day")}
-    properties |= {
-        "amount": {"type": ["number", "null"]},
-        "read_at": text | {"format": "date-time"},
+def printed(impact: Sandbox, *streams: str) -> str:
+    """What the tap prints of an account, as of the sandbox's time."""
+    config = impact.settings() | {
+        "start_date": WORLD.opened.isoformat(),
+        "end_date": impact.at.isoformat(),
+        "label": "shop",
+        "reports": ["other_earnings", "withdrawals"],
     }
-    messages: list[dict[str, Any]] = [
-        {
-            "type": "SCHEMA",
-            "stream": stream,
-            "schema": {"type": "object", "properties": properties},
-            "key_properties": [key],
-        }
-    ]
-    for row in rows:
-        record = dict.fromkeys(properties) | row
-        record |= {"connection_label": label, "period": "2026", "read_at": "2026-06-30T06:10:00Z"}
-        messages.append({"type": "RECORD", "stream": stream, "record": record})
-    printed = [json.dumps(message) for message in messages]
-    # amounts are numbers, and exact
-    return "".join(
-        f"{line}\n".replace(f'"amount": "{row}"', f'"amount": {row}')
-        for line, row in zip(printed, [None, *(each["amount"] for each in rows)], strict=True)
-    )
+    found = json.loads(TapImpact(config=config).catalog_json_text)
+    run = run_inside(config, catalog=only(found, *streams))
+    assert run.exit_code == 0, run.stderr
+    return run.stdout
 
 
-def month_of(written: str) -> date:
-    return date(int(written[-4:]), int(written[:-4]), 1)
+def account(at: datetime = AT, **switches: Any) -> Sandbox:
+    limits = {"hourly_detail": 10**5, "hourly_other": 10**5, "hourly_reports": 10**5}
+    known = {name: limit for name, limit in limits.items() if name in Switches.__slots__}
+    return Sandbox(WORLD, at=at, switches=Switches(**known, **switches))
 
 
 class Base:
@@ -138,19 +74,15 @@ class Base:
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         return self.warehouse.query(statement)
 
-    def change(self, statement: str) -> None:
-        """Change one row of what is loaded."""
-        assert len(self.warehouse.query(f"{statement} RETURNING 1")) == 1
-        self.warehouse.connection.commit()
-
-
-WORLD = World(seed="money", opened=date(2025, 5, 1), actions_per_day=20)
-
 
 @pytest.fixture(scope="module")
 def base(database_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
     warehouse = Warehouse(database_port, "money")
-    warehouse.load(loaded(WORLD, "shop"))
+    with account() as impact:
+        warehouse.load(printed(impact, *STREAMS, *REPORTS))
+        for days in range(30, (AT.date() - WORLD.opened).days, 30):
+            impact.set_time(AT - timedelta(days=days))
+            warehouse.load(printed(impact, "contract_payout_terms"))
     found = Base(warehouse, tmp_path_factory.mktemp("money"))
     found.build("impact_reconciliation", "impact_expected_payout")
     yield found
@@ -169,9 +101,11 @@ def test_every_month_adds_up_and_each_difference_has_a_name(base: Base) -> None:
     assert sums.keys() == {
         "bonus",
         "cleared_actions",
+        "fund_transfer",
         "in_transit",
         "invoice_lines",
         "not_yet_invoiced",
+        "other_earnings",
         "overdue",
         "withdrawals",
     }
@@ -180,7 +114,8 @@ def test_every_month_adds_up_and_each_difference_has_a_name(base: Base) -> None:
     for name, status in (("overdue", "OVERDUE"),):
         due = sum(Decimal(line["NetItemAmount"]) for line in lines if line["Status"] == status)
         assert sums[name] == due > 0
-    assert sums["cleared_actions"] + sums["bonus"] == sums["not_yet_invoiced"] + sum(
+    earned = ("cleared_actions", "bonus", "fund_transfer", "other_earnings")
+    assert sum(sums[name] for name in earned) == sums["not_yet_invoiced"] + sum(
         sums[name] for name in ("overdue", "in_transit", "withdrawals")
     )
     ((withdrawn,),) = base.query("SELECT sum(amount) FROM report_withdrawals")
@@ -188,33 +123,25 @@ def test_every_month_adds_up_and_each_difference_has_a_name(base: Base) -> None:
 
 
 CENT = Decimal("0.01")
+MONTH = date(2026, 3, 1)
 SOURCES = {
-    "actions": ("payout", "cleared_day < DATE '2026-05-01'", "id", "event_day"),
-    "report_other_earnings": ("amount", "true", "row_key", "day"),
-    "invoice_line_items": (
-        "net_item_amount",
-        "status = 'PENDING'",
-        "invoice_id || ' ' || line_number",
-        "event_month",
-    ),
-    "report_withdrawals": ("amount", "true", "paystub_id", "paid_day"),
+    "actions": ("actions",),
+    "other_earnings": ("report_other_earnings", "report_periods"),
+    "invoice_lines": ("invoices", "invoice_line_items"),
+    "withdrawals": ("report_withdrawals", "report_periods"),
 }
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_one_cent_turns_exactly_its_month_red(base: Base, source: str) -> None:
-    column, where, key, day = SOURCES[source]
-    ((row, month),) = base.query(
-        f"SELECT {key}, date_trunc('month', {day})::date FROM {source} "  # noqa: S608
-        f"WHERE {where} ORDER BY md5({key}) LIMIT 1"
-    )
-    change = f"UPDATE {source} SET {column} = {column} {{}} 0.01 WHERE {key} = '{row}'"  # noqa: S608
-    base.change(change.format("+"))
+    with account(wrong_cent=source, wrong_month=f"{MONTH:%Y-%m}") as impact:
+        base.warehouse.load(printed(impact, *SOURCES[source]))
     try:
         base.build("impact_reconciliation")
-        assert [(red[0], abs(red[3])) for red in base.query(UNTRACED)] == [(month, CENT)]
+        assert [(red[0], abs(red[3])) for red in base.query(UNTRACED)] == [(MONTH, CENT)]
     finally:
-        base.change(change.format("-"))
+        with account() as impact:
+            base.warehouse.load(printed(impact, *SOURCES[source]))
 
 
 UNEXPLAINED = (
@@ -242,23 +169,16 @@ def test_each_payout_is_explained_by_a_contract_or_by_what_happened_to_it(base: 
 
 def test_exactly_the_actions_that_no_term_explains_are_listed(base: Base) -> None:
     assert base.query(UNEXPLAINED) == []
-    unmodified = base.query(
-        "SELECT min(id) FROM actions WHERE state <> 'REVERSED' AND id IN (SELECT action_id "
-        "FROM action_updates GROUP BY action_id HAVING count(DISTINCT update_date) = 1) "
-        "GROUP BY campaign_id ORDER BY 1"
-    )
-    deltas = ("0.01", "-0.01", "0.001", "-0.2")
-    planted = [(action, delta) for (action,), delta in zip(unmodified, deltas, strict=False)]
-    assert len(planted) == len(deltas)
-    for action, delta in planted:
-        base.change(f"UPDATE actions SET payout = payout + {delta} WHERE id = '{action}'")  # noqa: S608
+    with account(unpriced_actions=30) as impact:
+        planted = sorted(impact.world.unpriced_actions(AT))
+        base.warehouse.load(printed(impact, "actions", "action_updates"))
+    assert len(planted) > 100
     try:
         base.build("impact_expected_payout")
-        found = base.query(UNEXPLAINED)
-        assert [action for action, _ in found] == [action for action, _ in planted]
+        assert [action for action, _ in base.query(UNEXPLAINED)] == planted
     finally:
-        for action, delta in planted:
-            base.change(f"UPDATE actions SET payout = payout - {delta} WHERE id = '{action}'")  # noqa: S608
+        with account() as impact:
+            base.warehouse.load(printed(impact, "actions", "action_updates"))
 
 
 def row(stream: str, **columns: Any) -> dict[str, Any]:
