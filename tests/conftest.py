@@ -83,6 +83,7 @@ def open_folder() -> Iterator[Path]:
     user that PostgreSQL runs as in place of root.
     """
     with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
         yield Path(folder)
 
 

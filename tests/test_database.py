@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
+import stat
 import subprocess
 import sys
 from socketserver import BaseRequestHandler, TCPServer
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from impact_sandbox.database import cli
+from impact_sandbox import database
+from impact_sandbox.database import cli, is_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,8 @@ def data_dir(open_folder: Path, port: int) -> Iterator[Path]:
     path = open_folder / str(port) / ("deep" * 30) / "a b" / "postgres"
     yield path
     invoke("stop", port, path)
+    if path.is_symlink():
+        shutil.rmtree(path.resolve().parent)
 
 
 def invoke(command: str, port: int, data_dir: Path | None = None) -> Result:
@@ -74,6 +79,35 @@ def test_stays_up_keeps_its_data_and_starts_twice(port: int, data_dir: Path) -> 
     with connect(port) as connection:
         kept = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kept'").fetchall()
     assert kept == [(1,)]
+
+
+def test_opens_no_directory_to_others(port: int, data_dir: Path) -> None:
+    private = data_dir.parents[1]
+    private.mkdir()
+    private.chmod(0o700)
+    before = {path: stat.S_IMODE(path.stat().st_mode) for path in (private, *private.parents)}
+    for command in ("start", "stop", "start"):
+        assert invoke(command, port, data_dir).exit_code == 0
+        assert {path: stat.S_IMODE(path.stat().st_mode) for path in before} == before
+    if os.geteuid() == 0:
+        assert is_open(data_dir.resolve())
+    assert stat.S_IMODE(data_dir.resolve().stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must let another user run PostgreSQL")
+def test_programs_that_others_cannot_reach_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "SHARED", tmp_path / "shared")
+    programs = tmp_path / "closed" / "pginstall" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "postgres").write_text("a program")
+    (tmp_path / "closed").chmod(0o700)
+    copied = database.reachable_programs(programs)
+    assert copied != programs
+    assert (copied / "postgres").read_text() == "a program"
+    assert copied == database.reachable_programs(programs)
+    assert stat.S_IMODE((tmp_path / "closed").stat().st_mode) == 0o700
 
 
 def test_without_its_extra_it_says_what_to_install() -> None:
@@ -153,7 +187,7 @@ def test_leaves_a_port_to_the_database_that_has_it(
     other = open_folder / str(port) / "other"
     refused = invoke("start", port, other)
     assert refused.exit_code == 1
-    assert str(data_dir) in refused.output
+    assert str(data_dir.resolve()) in refused.output
     assert f"TARGET_POSTGRES_PORT={port + 1}" in refused.output
     assert f"No PostgreSQL with the data of {other}" in invoke("stop", port, other).output
     connect(port).close()

