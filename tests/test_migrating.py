@@ -121,7 +121,7 @@ def test_an_old_table_is_put_right_without_loading_it_anew(
     warehouse.load(today.stdout)
 
     def in_place(statement: str) -> str:
-        return statement.replace("impact.", f"{warehouse.schema}.")
+        return statement.replace("tap_impact.", f"{warehouse.schema}.")
 
     warehouse.connection.execute(in_place(COPY))
     warehouse.connection.commit()

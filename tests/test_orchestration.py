@@ -40,9 +40,6 @@ class Project:
         for plugin in (plugins["extractors"][0], *plugins["loaders"]):
             del plugin["pip_url"]
             plugin["executable"] = str(MELTANO.with_name(plugin["executable"]))
-        # the page that Dagster serves is not needed to run a job
-        (dagster,) = plugins["utilities"]
-        dagster["pip_url"] = dagster["pip_url"].removesuffix(" dagster-webserver")
         path.write_text(yaml.safe_dump(definition))
         self.environment = os.environ | {
             "DAGSTER_HOME": str(folder),
@@ -179,4 +176,6 @@ def test_dagster_runs_the_jobs_of_meltano(
     project.run("install", "utility", "dagster")
     job = ("-f", "definitions.py", "-j", "acme_eu_hourly")
     project.run("invoke", "dagster", "job", "execute", *job)
+    assert "dagster" in project.run("invoke", "dagster", "--version")
+    assert "--python-file" in project.run("invoke", "dagster", "dev", "--help")
     assert warehouse.query("SELECT DISTINCT connection_label FROM actions") == [("acme-eu",)]
