@@ -83,7 +83,7 @@ def test_stays_up_keeps_its_data_and_starts_twice(port: int, data_dir: Path) -> 
 
 def test_opens_no_directory_to_others(port: int, data_dir: Path) -> None:
     private = data_dir.parents[1]
-    private.mkdir()
+    private.mkdir(parents=True)
     private.chmod(0o700)
     before = {path: stat.S_IMODE(path.stat().st_mode) for path in (private, *private.parents)}
     for command in ("start", "stop", "start"):
