@@ -243,6 +243,7 @@ def action(
                 event_type_id="7",
                 delta_payout=float(delta_payout),
                 delta_amount=float(delta_amount),
+                state="REVERSED" if float(delta_amount) == -100 else "PENDING",
             )
             for number, (day, delta_payout, delta_amount) in enumerate(changes)
         ),
@@ -268,6 +269,13 @@ def test_the_terms_in_force_at_the_last_change_tell_the_payout(tmp_path: Path) -
         *action("mixed", "10.11", ("2026-01-16", "10.11", "100")),
         *action("too much", "12.52", ("2026-01-16", "12.52", "100")),
         *action("cut", "6.11", ("2026-01-10", "5", "100"), ("2026-01-12", "1.11", "0")),
+        *action(
+            "back",
+            "5.00",
+            ("2026-01-10", "5", "100"),
+            ("2026-01-12", "-5", "-100"),
+            ("2026-01-21", "5", "100"),
+        ),
         *action(
             "gone", "0", ("2026-01-10", "5", "100"), ("2026-01-16", "-5", "-100"), state="REVERSED"
         ),
@@ -296,6 +304,7 @@ def test_the_terms_in_force_at_the_last_change_tell_the_payout(tmp_path: Path) -
         "mixed": ["payout_groups", "8.00", None],
         "too much": ["unexplained", "8.00", None],
         "cut": ["changed_by_brand", "5.00", None],
+        "back": ["restored", "5.00", None],
         "gone": ["reversed", "0.00", None],
         "early": ["terms_not_known", "10.00", None],
         "restricted": ["restricted", "10.00", None],
@@ -308,6 +317,7 @@ PAGE = (ROOT / "docs" / "money.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.split("FROM ")[1].split()[0])
-def test_what_finance_asks_has_an_answer(base: Base, query: str) -> None:
-    assert base.query(query)
+def test_what_finance_asks_has_an_answer(base: Base) -> None:
+    assert len(QUERIES) > 5
+    for query in QUERIES:
+        assert base.query(query), query

@@ -27,6 +27,7 @@ updates as (
         'update_date': 'instant',
         'contract_id': 'text',
         'event_type_id': 'text',
+        'state': 'text',
         'delta_payout': 'money',
         'delta_amount': 'money',
     }) }}
@@ -57,6 +58,7 @@ changes as (
         update_date,
         max(contract_id) as contract_id,
         max(event_type_id) as event_type_id,
+        max(case when state = 'REVERSED' then 1 else 0 end) as is_reversal,
         sum(coalesce(delta_payout, 0)) as delta_payout,
         sum(coalesce(delta_amount, 0)) as delta_amount
     from updates
@@ -74,6 +76,7 @@ priced as (
         max(case when delta_payout <> 0 and delta_amount = 0 then 1 else 0 end) over (
             partition by action_id, connection_label
         ) as was_payout_changed_alone,
+        max(is_reversal) over (partition by action_id, connection_label) as was_reversed,
         row_number() over (
             partition by action_id, connection_label
             order by update_date desc
@@ -157,6 +160,8 @@ candidates as (
         priced.priced_at,
         priced.was_payout_changed_alone,
         prices.date_last_updated as terms_since,
+        (prices.version_before is null or priced.priced_at >= prices.date_last_updated)
+        and (prices.version_after is null or priced.priced_at < prices.version_after) as is_in_force,
         prices.event_number,
         prices.group_number,
         prices.rank,
@@ -171,12 +176,15 @@ candidates as (
             )
         ) as price,
         -- each change rounds the payout, and the amount to the cent
-        cast(
-            cast(exactness.unit as numeric(12, 7)) * (coalesce(priced.changes, 0) + 0.5)
-            + cast(coalesce(prices.payout_rate, 0) as numeric(12, 6))
-            * coalesce(priced.changes, 0) / 10000
-            as {{ money }}
-        ) as tolerance
+        case
+            when prices.payout is not null then 0
+            else cast(
+                cast(exactness.unit as numeric(12, 7)) * (coalesce(priced.changes, 0) + 0.5)
+                + cast(coalesce(prices.payout_rate, 0) as numeric(12, 6))
+                * coalesce(priced.changes, 0) / 10000
+                as {{ money }}
+            )
+        end as tolerance
     from actions
     left join priced
         on actions.id = priced.action_id
@@ -186,8 +194,12 @@ candidates as (
         on priced.contract_id = prices.contract_id
         and coalesce(priced.event_type_id, actions.action_tracker_id) = prices.event_type_id
         and coalesce(actions.connection_label, '') = coalesce(prices.connection_label, '')
-        and (prices.version_before is null or priced.priced_at >= prices.date_last_updated)
-        and (prices.version_after is null or priced.priced_at < prices.version_after)
+        -- what is restored may pay what it did before
+        and (
+            priced.was_reversed = 1
+            or (prices.version_before is null or priced.priced_at >= prices.date_last_updated)
+            and (prices.version_after is null or priced.priced_at < prices.version_after)
+        )
     left join exactness
         on actions.campaign_id = exactness.campaign_id
         and coalesce(actions.connection_label, '') = coalesce(exactness.connection_label, '')
@@ -198,8 +210,8 @@ ranked as (
     select
         *,
         coalesce(abs(payout - price) <= tolerance, false) as is_paid,
-        min(price) over (partition by id, connection_label) as least,
-        max(price) over (partition by id, connection_label) as most,
+        min(case when is_in_force then price end) over (partition by id, connection_label) as least,
+        max(case when is_in_force then price end) over (partition by id, connection_label) as most,
         max(group_number) over (partition by id, connection_label) as payout_groups,
         max(case when payout_restrictions is not null then 1 else 0 end) over (
             partition by id, connection_label
@@ -207,7 +219,9 @@ ranked as (
         row_number() over (
             partition by id, connection_label
             order by
+                case when abs(payout - price) <= tolerance and is_in_force then 0 else 1 end,
                 case when abs(payout - price) <= tolerance then 0 else 1 end,
+                case when is_in_force then 0 else 1 end,
                 case when group_number = 0 then 0 else 1 end,
                 event_number,
                 rank,
@@ -223,6 +237,7 @@ explained as (
         case
             when state = 'REVERSED' and payout = 0 then 'reversed'
             when price is null then 'no_terms'
+            when is_paid and not is_in_force then 'restored'
             when is_paid and group_number = 0 then 'default'
             when is_paid then 'payout_group'
             when
