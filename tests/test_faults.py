@@ -255,6 +255,7 @@ def test_signals_in_the_middle_of_a_line_let_it_be_whole(tmp_path: Path, unbuffe
     assert len(json.loads(lines[-1])["record"]["name"]) == 1_000_000
 
 
+@pytest.mark.slow
 def test_two_signals_end_a_run_whose_reader_is_stuck(tmp_path: Path) -> None:
     long = faults.field_of_row("Name", "x" * 1_000_000).at("Account", times=ALWAYS)
     with (

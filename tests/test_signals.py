@@ -81,6 +81,7 @@ def test_a_signal_while_python_ends_leaves_the_exit_code() -> None:
     assert ended.returncode == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_no_signal_cuts_a_line_that_its_reader_still_takes(seed: int) -> None:
     """The reader takes a little between one signal and the next, and the rest after the last."""
@@ -108,6 +109,7 @@ def test_no_signal_cuts_a_line_that_its_reader_still_takes(seed: int) -> None:
     assert {*map(type, map(json.loads, lines))} == {str}
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_stuck_is_given_up() -> None:
     with endless_lines(0) as process:
         assert process.stdout
