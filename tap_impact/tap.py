@@ -385,12 +385,11 @@ class TapImpact(ImpactTap):
             except ValueError:
                 config[name] = os.environ[variable]
         for variable, value in os.environ.items():
-            prefix, name = (
-                variable[: len(cls._env_var_prefix)],
-                variable[len(cls._env_var_prefix) :],
-            )
-            if prefix == cls._env_var_prefix and nearest_setting(name.lower()):
-                config[name.lower()] = value
+            name = variable.removeprefix(cls._env_var_prefix).lower()
+            near = None if name == variable.lower() else nearest_setting(name)
+            # TAP_IMPACT_SANDBOX_PAGE_SIZE is of another plugin, which inherits from this one
+            if near and not name.endswith(f"_{near}"):
+                config[name] = value
         return config
 
     @classmethod

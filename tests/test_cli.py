@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from tap_impact.settings import SETTINGS
 from tap_impact.tap import TapImpact
 from tests.inside import run_inside
 from tests.runs import catalog, run_tap
@@ -87,7 +88,8 @@ def test_a_misspelt_setting_is_named_with_the_nearest_one(
     assert "Page_Size is no setting; did you mean page_size?." in run.stderr
     assert not impact.requests
 
-    monkeypatch.setenv("TAP_IMPACT_SANDBOX_START_DATE", "2026-01-01")
+    for name in SETTINGS["properties"]:
+        monkeypatch.setenv(f"TAP_IMPACT_SANDBOX_{name}".upper(), "1")
     monkeypatch.setenv("TAP_IMPACT_START_DAT", "2026-01-01")
     misread = CliRunner().invoke(TapImpact.cli, ["--config=ENV"])
     assert misread.exit_code == 1
