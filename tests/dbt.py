@@ -23,27 +23,27 @@ REQUIREMENTS = ("dbt-core>=1.10,<1.12", "dbt-postgres>=1.10,<2", "dbt-duckdb>=1.
 
 
 @cache
-def installed() -> Path:
-    """The command `dbt`, in an environment of its own: it needs other libraries than the tests."""
-    home = ROOT / ".meltano" / "dbt-of-tests"
+def installed(name: str = "dbt-of-tests", requirements: tuple[str, ...] = REQUIREMENTS) -> Path:
+    """The programs of an environment of its own: dbt needs other libraries than the tests."""
+    home = ROOT / ".meltano" / name
     home.mkdir(parents=True, exist_ok=True)
     done = home / "done"
     with (home / "lock").open("w") as lock:
         flock(lock, LOCK_EX)  # other processes of pytest
-        if not done.exists() or done.read_text() != str(REQUIREMENTS):
+        if not done.exists() or done.read_text() != str(requirements):
             subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
             pip = home / "venv" / "bin" / "pip"
-            subprocess.run([pip, "install", "--quiet", *REQUIREMENTS], check=True)
-            done.write_text(str(REQUIREMENTS))
-    return home / "venv" / "bin" / "dbt"
+            subprocess.run([pip, "install", "--quiet", *requirements], check=True)
+            done.write_text(str(requirements))
+    return home / "venv" / "bin"
 
 
 class Dbt:
     """Runs of dbt in a folder of its own, on one database."""
 
-    def __init__(self, folder: Path, output: dict[str, Any], project: Path = PACKAGE) -> None:
+    def __init__(self, folder: Path, output: dict[str, Any], programs: Path | None = None) -> None:
         self.folder = folder
-        self.project = project
+        self.programs = programs or installed()
         profile = {"target": "it", "outputs": {"it": {"threads": 1, **output}}}
         (folder / "profiles.yml").write_text(json.dumps({"impact": profile}))
 
@@ -51,8 +51,8 @@ class Dbt:
         """Run dbt; stdout has all it says."""
         places = {"TARGET_PATH": self.folder / "target", "LOG_PATH": self.folder / "logs"}
         return subprocess.run(
-            [installed(), *arguments, "--vars", json.dumps(variables)],
-            cwd=self.project,
+            [self.programs / "dbt", *arguments, "--vars", json.dumps(variables)],
+            cwd=PACKAGE,
             env=os.environ
             | {f"DBT_{name}": str(place) for name, place in places.items()}
             | {"DBT_PROFILES_DIR": str(self.folder)},

@@ -96,7 +96,10 @@ def test_postgresql_and_duckdb_hold_the_same_rows(
     for name in ("on_postgres", "on_duckdb"):
         (tmp_path / name).mkdir()
     variables = {"impact_as_of": f"{AT:%Y-%m-%d %H:%M:%S}", "impact_watch_days": 60}
-    on_postgres(tmp_path / "on_postgres", warehouse.port, warehouse.schema).build(**variables)
+    dbt = on_postgres(tmp_path / "on_postgres", warehouse.port, warehouse.schema)
+    dbt.build(**variables)
+    assert " PASS freshness of impact.actions " in dbt.run("source", "freshness").stdout
+    assert dbt.run("docs", "generate", **variables).returncode == 0
     on_duckdb(tmp_path / "on_duckdb", file, SCHEMA).build(**variables)
 
     for model, columns in contracts().items():

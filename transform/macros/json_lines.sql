@@ -7,10 +7,14 @@
     {%- set keys = {
         'campaigns': ['campaign_id'],
         'clicks': ['click_key'],
+        'contract_payout_terms': [
+            'contract_id', 'date_last_updated', 'event_number', 'group_number',
+        ],
         'click_exports': ['click_day'],
         'daily_clicks': ['click_day', 'campaign_id', 'ad_id'],
         'invoice_line_items': ['invoice_id', 'line_number'],
         'report_daily_performance': ['day'],
+        'report_other_earnings': ['row_key'],
     }.get(table, ['id']) + ['connection_label'] -%}
     select json as line
     from (

@@ -5,7 +5,7 @@
   was not loaded is null.
 #}
 {% macro loaded(table, columns) %}
-    {%- set found = impact.loaded_columns(table) %}
+    {%- set found = impact.loaded_columns(table, columns) %}
     select
     {%- for name, meaning in columns.items() %}
         {%- set kind = meaning if meaning is string else meaning[0] %}
@@ -31,13 +31,21 @@
     {%- endif %}
 {% endmacro %}
 
-{# The columns of a loaded table, each an expression and a type; none if it was never loaded. #}
-{% macro loaded_columns(table) %}
+{#
+  The columns of a loaded table, each an expression and a type; none if it was never loaded. Where dbt
+  may not look at the database (--no-introspect), all that the model reads are taken to be there.
+#}
+{% macro loaded_columns(table, columns) %}
     {%- set source_table = source('impact', table) -%}
     {%- set found = {} -%}
-    {%- if execute and var('impact_json_lines', none) -%}
-        {%- for row in impact.keys_of_files(table) -%}
-            {%- do found.update({row: ["(line ->> '$." ~ row ~ "')", 'text']}) -%}
+    {%- if execute and not flags.INTROSPECT -%}
+        {%- for name, meaning in columns.items() -%}
+            {%- set loaded_name = name if meaning is string else meaning[1] -%}
+            {%- do found.update({loaded_name: [loaded_name, '']}) -%}
+        {%- endfor -%}
+    {%- elif execute and var('impact_json_lines', none) -%}
+        {%- for name in impact.keys_of_files(table) -%}
+            {%- do found.update({name: ["(line ->> '$." ~ name ~ "')", 'text']}) -%}
         {%- endfor -%}
     {%- elif execute -%}
         {%- set relation = load_relation(source_table) -%}
@@ -46,4 +54,9 @@
         {%- endfor -%}
     {%- endif -%}
     {%- do return(found) -%}
+{% endmacro %}
+
+{# Whether a table was loaded at all. #}
+{% macro is_loaded(table) %}
+    {%- do return(impact.loaded_columns(table, {'id': 'text'}) | length > 0) -%}
 {% endmacro %}

@@ -6,7 +6,7 @@
 
   and one for each withdrawal: what was paid out - what it paid = untraced.
 -#}
-{%- set knows_other_earnings = execute and load_relation(source('impact', 'report_other_earnings')) -%}
+{%- set knows_other_earnings = impact.is_loaded('report_other_earnings') -%}
 {%- set money = impact.type_of('money') -%}
 
 with actions as (
