@@ -166,8 +166,9 @@ class Sandbox:
         switches, world = self.switches, self._whole_world
         if switches.account_began:
             world = world.begun_on(date.fromisoformat(switches.account_began))
-        if switches.wrong_cent != "none" or switches.unpriced_actions:
-            world = world.with_mistakes(switches.mistakes)
+        varied = switches.terms == "varied"
+        if switches.wrong_cent != "none" or switches.unpriced_actions or varied:
+            world = world.repriced(switches.mistakes, varied_terms=varied)
         return world
 
     # -- time ------------------------------------------------------------------------------

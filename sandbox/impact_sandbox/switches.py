@@ -136,6 +136,12 @@ class Switches:
     unpriced_actions: int = switch(
         0, "Of so many actions that never change, one pays what no term gives; 0 for none of them."
     )
+    terms: str = switch(
+        "flat",
+        "What contracts pay: one percentage for ever; or one that amendments change in mid-month, "
+        "a fixed payout, and a payout group.",
+        *("flat", "varied"),
+    )
     paystubs: str = switch(
         "blank",
         "What PaystubId of updates is: blank, or the withdrawal that paid the action, from its day "

@@ -35,10 +35,10 @@ class World(Performance, Contracts, Catalogs):
         world.opened = max(day, self.opened)
         return world
 
-    def with_mistakes(self, mistakes: Mistakes) -> World:
-        """Return the same account, with errors in its books."""
+    def repriced(self, mistakes: Mistakes, *, varied_terms: bool) -> World:
+        """Return the same account, with errors in its books or other terms in its contracts."""
         world = copy(self)
-        world.mistakes = mistakes
+        world.mistakes, world.varied_terms = mistakes, varied_terms
         for name in DRAWN:
             vars(world).pop(name, None)
         return world

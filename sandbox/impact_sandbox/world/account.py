@@ -72,6 +72,7 @@ class Account:
         self.bank_account = f"DE{rng.randrange(10**19, 10**20)}"
         self.ftp_password = f"not-a-real-password-{''.join(rng.choices(alphabet, k=8))}"
         self.mistakes = NO_MISTAKES
+        self.varied_terms = False
         self._midnights: dict[int, int] = {}
 
     # -- instants --------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from impact_sandbox.world.account import CENT, DAY, ZERO, Account, Row, count_of_day, lag, split
-from impact_sandbox.world.campaigns import Campaign, drawn
+from impact_sandbox.world.campaigns import CAMPAIGNS, Campaign, drawn
+from impact_sandbox.world.terms import PROMO_CODE, amended, terms_of
 from impact_sandbox.world.texts import DOMAINS, PLACES, SKUS, SUB_IDS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PENDING, APPROVED, REVERSED = "PENDING", "APPROVED", "REVERSED"
 LONGEST_LIFE = 70 * DAY
 """From an action's event to its locking; nothing but clearing happens later."""
 REFERRING_TYPES = ("CLICK_COOKIE",) * 6 + ("PROMOCODE", "CALL", "REPORTED_PARTNER_ID", "ACTION")
-PROMO_CODES = ("",) * 11 + ("SPRING26",)
+PROMO_CODES = ("",) * 11 + (PROMO_CODE,)
 REASONS = ("ORDER_UPDATE", "ITEM_OUT_OF_STOCK", "CONS_ERROR", "OTHER")
 PER_DAY = 1_000_000
 """An action's id ends with day * PER_DAY + number, so that it can be found again at once."""
@@ -304,6 +305,11 @@ class SeenUpdate:
         }
 
 
+def follows_amount(salt: int) -> bool:
+    """Tell whether an action's amount changes with its payout; some brands change that alone."""
+    return salt >> 50 & 3 > 0
+
+
 def order_id(life: Life) -> str:
     """Return the brand's order id; some programs send none."""
     return "" if life.campaign.batched or life.salt % 23 == 0 else f"A-{life.salt % 10**11:011d}"
@@ -490,7 +496,7 @@ class Actions(Account):
             plan = sorted([*plan, (dated, "dated")])
         cents = 400 + int(draw() ** 3 * 60_000)
         amount = Decimal(cents - cents % 100) / 100 if salt & 3 == 0 else Decimal(cents).scaleb(-2)
-        payout = (amount * campaign.rate).quantize(campaign.quantum)
+        payout = self._price(campaign, amount, salt, created)
         if self._is_unpriced(salt, fate):
             payout += 1
         locking = None if campaign.open_ended else planned
@@ -507,11 +513,12 @@ class Actions(Account):
                 state, payout, amount = REVERSED, ZERO, ZERO
             elif kind == "restored":
                 state, (payout, amount) = PENDING, before
+                payout = self._repriced(campaign, payout, amount, salt, at)
             elif kind == "modified":
                 factor = Decimal(int(40 + draw() * 100)) / 100
-                if salt >> 50 & 3:
-                    amount = (amount * factor).quantize(CENT)
                 payout = (payout * factor).quantize(campaign.quantum)
+                amount = (amount * factor).quantize(CENT) if follows_amount(salt) else amount
+                payout = self._repriced(campaign, payout, amount, salt, at)
             else:
                 locking = planned
             deltas = payout - last.payout, amount - last.amount
@@ -520,6 +527,23 @@ class Actions(Account):
             calm = steps[-1].at + 3600
             lock = calm + int(draw() * (planned - calm))
         return tuple(steps), lock
+
+    def _price(self, campaign: Campaign, amount: Decimal, salt: int, at: int) -> Decimal:
+        """Return what the terms that are in force at an instant pay."""
+        amendments = 0
+        if self.varied_terms and campaign is not CAMPAIGNS[-1]:
+            amendments, _ = amended(self.began, CAMPAIGNS.index(campaign), at)
+        terms = terms_of(campaign, amendments, varied=self.varied_terms)
+        promo_code = PROMO_CODES[(salt >> 29) % len(PROMO_CODES)]
+        return terms.price(campaign, amount, promo_code)
+
+    def _repriced(
+        self, campaign: Campaign, payout: Decimal, amount: Decimal, salt: int, at: int
+    ) -> Decimal:
+        """Return the payout after a change: that of the terms in force, where terms vary."""
+        if self.varied_terms and follows_amount(salt):
+            return self._price(campaign, amount, salt, at)
+        return payout
 
     def _posting(
         self,

@@ -1,23 +1,22 @@
 """The contracts that price the actions of each campaign.
 
-Terms are those by which the world's actions are paid and lock. Every sixty days the brand amends
-one contract after the other: its version and its last update move on, its rates do not.
+Terms are those by which the world's actions are paid and lock. With each amendment a contract's
+version and its last update move on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from impact_sandbox.world.account import DAY, Account
+from impact_sandbox.world.account import Account
 from impact_sandbox.world.campaigns import CAMPAIGNS, Campaign
+from impact_sandbox.world.terms import BONUS_TIERS, PROMO_CODE, amended, terms_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 STATUSES = ("ACTIVE", "DECLINED", "EXPIRED", "PENDING", "UPCOMING")
-AMENDED_EVERY = 60 * DAY
 NEVER = 1 << 62
-BONUS_THRESHOLD, BONUS = "5000.00", "25.00"
 
 
 class Paper(NamedTuple):
@@ -130,7 +129,8 @@ class Contract(NamedTuple):
 
     def _event_payout(self) -> dict[str, Any]:
         campaign = self.paper.campaign
-        rate = f"{(campaign.rate * 100).normalize():f}"
+        terms = terms_of(campaign, self.version - 1, varied=self.account.varied_terms)
+        rate = f"{(terms.share * 100).normalize():f}" if terms.share else ""
         by_item, number = campaign.pays_by_item, int(campaign.id)
         groups = [
             {
@@ -152,6 +152,17 @@ class Contract(NamedTuple):
                 "Limits": [],
             }
         ]
+        if terms.payout_for_code:
+            of_code = {"Variable": "PROMO_CODE", "Operator": "IS", "Values": [PROMO_CODE]}
+            groups = [
+                {
+                    "Id": f"94bc1ae3-0000-4e63-a862-{number:08d}0004",
+                    "Rank": "1",
+                    "Rules": [of_code],
+                    "Payout": str(terms.payout_for_code),
+                    "Limits": [],
+                }
+            ]
         adjustment = {
             "Id": f"8c281c2e-0000-4b11-a9f9-{number:012d}",
             "Rules": [{"Variable": "CUSTOMER_STATUS", "Operator": "IS", "Values": ["EXISTING"]}],
@@ -167,12 +178,12 @@ class Contract(NamedTuple):
             "ZeroPayoutHideReport": "false",
         }
         bonus = {
-            "Type": "SUBSEQUENT_ACTIONS",
+            "Type": "ALL_ACTIONS",
             "Basis": "REVENUE",
             "Period": "CALENDAR_MONTH",
             "Tiers": [
-                {"RevenueThreshold": BONUS_THRESHOLD, "PayoutRate": "0"},
-                {"RevenueThreshold": "1000000.00", "PayoutRate": "1.5"},
+                {"RevenueThreshold": str(threshold), "PayoutRate": str(percentage)}
+                for threshold, percentage in BONUS_TIERS
             ],
         }
         return {
@@ -181,8 +192,8 @@ class Contract(NamedTuple):
             "EventCategory": "SALE",
             "DefaultPayoutRate": rate,
             "PayoutLevel": "ITEM" if by_item else "ORDER",
-            "DefaultPayout": "",
-            "PayoutGroups": groups if by_item else [],
+            "DefaultPayout": str(terms.payout) if terms.payout else "",
+            "PayoutGroups": groups if by_item or terms.payout_for_code else [],
             "PayoutRestrictions": [restriction] if campaign.batched else [],
             "Limits": [limit("ACTION", "500", "CUSTOMER", "MONTH")] if by_item else [],
             "PayoutAdjustments": [adjustment] if campaign.lock_days is None else [],
@@ -232,9 +243,10 @@ class Contracts(Account):
         found = []
         for number, paper in enumerate(papers(opened)):
             since = self.began - 529
-            shift = since + number * 7 * DAY
-            amendments = max(0, (now - shift) // AMENDED_EVERY) if paper.status == "ACTIVE" else 0
-            updated = shift + amendments * AMENDED_EVERY if amendments else since
+            amendments, last = amended(self.began, number, now)
+            if paper.status != "ACTIVE":
+                amendments = 0
+            updated = last if amendments else since
             if updated <= now:
                 found.append(Contract(self, paper, 1 + amendments, updated))
         return found

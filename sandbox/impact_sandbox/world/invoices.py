@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from impact_sandbox.world.account import CENT, DAY, ZERO
 from impact_sandbox.world.actions import LONGEST_LIFE, Actions
 from impact_sandbox.world.campaigns import CAMPAIGNS, Campaign
-from impact_sandbox.world.contracts import BONUS, BONUS_THRESHOLD, pays_bonus
+from impact_sandbox.world.contracts import pays_bonus
+from impact_sandbox.world.terms import bonus_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,9 +231,10 @@ class Invoices(Actions):
         last = date.fromordinal(following(month).toordinal() - 1)
         for of, actions in cleared.items():
             revenue = sum((action.steps[-1].amount for action in actions), ZERO)
-            if pays_bonus(campaign) and revenue >= Decimal(BONUS_THRESHOLD):
+            bonus = bonus_of(revenue).quantize(CENT, ROUND_HALF_UP)
+            if pays_bonus(campaign) and bonus:
                 words = f"Bonus for the revenue of {of:%Y-%m}"
-                yield OtherEarning(last, campaign, "BONUS", words, Decimal(BONUS))
+                yield OtherEarning(last, campaign, "BONUS", words, bonus)
             for action in actions:
                 salt, day = action.life.salt, date.fromordinal(self.day_of(action.cleared or 0))
                 part = (action.steps[-1].payout / 8).quantize(CENT, ROUND_HALF_UP)
