@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from impact_sandbox.world.account import LONGEST_LAG, Account, count_of_day
 from impact_sandbox.world.campaigns import drawn
@@ -15,6 +15,8 @@ from impact_sandbox.world.texts import DOMAINS, PLACES, SKUS, SUB_IDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    from impact_sandbox.world.campaigns import Campaign
 
 DEVICES = (
     ("DESKTOP", "WINDOWS_MACHINE", "Chrome", "Windows 10"),
@@ -33,6 +35,28 @@ BRAND_RELATED = {
 }
 
 
+class ClickPlace(NamedTuple):
+    """What is known of a click where clicks are counted."""
+
+    campaign: Campaign
+    ad: tuple[str, str, str]
+    sub_id1: str
+    payout: str
+    is_unique: bool
+
+
+def place_of(salt: int) -> ClickPlace:
+    """Read a click's bits."""
+    campaign = drawn((salt & 0xFFFF) / 0x10000)
+    return ClickPlace(
+        campaign,
+        campaign.ads[(salt >> 16) % len(campaign.ads)],
+        SUB_IDS[(salt >> 48) % len(SUB_IDS)],
+        "0.00" if salt >> 56 & 7 else "0.125",
+        salt >> 60 & 3 > 0,
+    )
+
+
 class Clicks(Account):
     """The clicks of an account."""
 
@@ -43,6 +67,25 @@ class Clicks(Account):
         wholly identical. They are drawn as they are asked for: a day may be any size.
         """
         ordinal = day.toordinal()
+        row: dict[str, Any] = {}
+        for number, event, salt, luck in self._clicked(day, at):
+            if luck < 0.006 and row:
+                yield row
+                continue
+            click_id = f"{salt:016x}{salt * 2654435761 % 2**36:09x}{ordinal:06d}{number:08d}"
+            if luck < 0.03 and row:
+                click_id = row["Id"]
+            row = self._click(click_id, event, salt)
+            yield row
+
+    def click_places(self, day: date, at: datetime) -> Iterator[ClickPlace]:
+        """Yield what performance reports count of the same clicks, several times as fast."""
+        for _, _, salt, _ in self._clicked(day, at):
+            yield place_of(salt)
+
+    def _clicked(self, day: date, at: datetime) -> Iterator[tuple[int, int, int, float]]:
+        """Yield the number, the instant, the bits and the luck of each click of a day."""
+        ordinal = day.toordinal()
         if day < self.opened:
             return
         rng = Random(f"{self.seed}:clicks:{ordinal}")
@@ -51,19 +94,16 @@ class Clicks(Account):
         length = self.midnight(ordinal + 1) - begin
         known = int(at.timestamp()) - LONGEST_LAG - begin
         whole = known >= length
-        row: dict[str, Any] = {}
+        last: tuple[int, int] | None = None
         for number in range(count_of_day(self.clicks_per_day, ordinal, draw())):
             second, salt, luck = int(draw() * length), bits(64), draw()
-            if luck < 0.006 and row:
-                yield row
+            if luck < 0.006 and last:
+                yield number, *last, luck
                 continue
             if not whole and second > known:
                 continue
-            click_id = f"{salt:016x}{salt * 2654435761 % 2**36:09x}{ordinal:06d}{number:08d}"
-            if luck < 0.03 and row:
-                click_id = row["Id"]
-            row = self._click(click_id, begin + second, salt)
-            yield row
+            last = begin + second, salt
+            yield number, *last, luck
 
     def click_count(self, day: date) -> int:
         """Return how many rows a day's clicks have once the day is over."""
@@ -84,8 +124,7 @@ class Clicks(Account):
         return [row for row in rows if row["Id"] == click_id]
 
     def _click(self, click_id: str, event: int, salt: int) -> dict[str, Any]:
-        campaign = drawn((salt & 0xFFFF) / 0x10000)
-        ad_id, ad_name, ad_type = campaign.ads[(salt >> 16) % len(campaign.ads)]
+        campaign, (ad_id, ad_name, ad_type), sub_id1, payout, is_unique = place_of(salt)
         area, city, region, country = PLACES[(salt >> 18) % len(PLACES)]
         device, family, browser, system = DEVICES[(salt >> 22) % len(DEVICES)]
         place = salt >> 26 & 7
@@ -126,12 +165,12 @@ class Clicks(Account):
             "SharedId": "",
             "PartnerRelated": [
                 {
-                    "SubId1": SUB_IDS[(salt >> 48) % len(SUB_IDS)],
+                    "SubId1": sub_id1,
                     "SubId2": SUB_IDS[(salt >> 52) % len(SUB_IDS)],
                     "SubId3": "",
                 },
             ],
             "CpcBid": "0.0",
-            "Payout": "0.00" if salt >> 56 & 7 else "0.125",
-            "UniqueClick": "false" if salt >> 60 & 3 == 0 else "true",
+            "Payout": payout,
+            "UniqueClick": "true" if is_unique else "false",
         }

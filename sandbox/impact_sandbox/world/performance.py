@@ -62,7 +62,7 @@ class Performance(Earnings, Clicks):
     """The performance of an account."""
 
     @cached_property
-    def _clicked(self) -> dict[date, dict[Place, Figures]]:
+    def _counted(self) -> dict[date, dict[Place, Figures]]:
         """The clicks of days that are over."""
         return {}
 
@@ -79,20 +79,20 @@ class Performance(Earnings, Clicks):
             yield Place(each.day, each.campaign.id, "", ""), Figures(other_cost=each.amount)
 
     def _clicks(self, day: date, at: datetime) -> dict[Place, Figures]:
-        if day in self._clicked:
-            return self._clicked[day]
+        if day in self._counted:
+            return self._counted[day]
         found: dict[Place, Figures] = {}
-        for click in self.clicks(day, at):
-            place = Place(
-                day, click["ProgramId"], click["AdId"], click["PartnerRelated"][0]["SubId1"]
-            )
-            figures = found.setdefault(place, Figures())
+        for click in self.click_places(day, at):
+            place = Place(day, click.campaign.id, click.ad[0], click.sub_id1)
+            figures = found.get(place)
+            if figures is None:
+                figures = found[place] = Figures()
             figures.raw_clicks += 1
-            figures.clicks += click["UniqueClick"] == "true"
-            figures.click_cost += Decimal(click["Payout"])
+            figures.clicks += click.is_unique
+            figures.click_cost += Decimal(click.payout)
         is_over = self.midnight(day.toordinal() + 1) + LONGEST_LAG <= at.timestamp()
         if is_over:
-            self._clicked[day] = found
+            self._counted[day] = found
         return found
 
     def _actions(self, day: date, at: datetime) -> Iterator[tuple[Place, Figures]]:
