@@ -13,7 +13,7 @@ def ask(
     path: str,
     *,
     method: str = "GET",
-    timeout: float = 10,
+    timeout: float = 60,
     follow: bool = False,
     **query: Any,
 ) -> requests.Response:
