@@ -321,3 +321,19 @@ def test_what_finance_asks_has_an_answer(base: Base) -> None:
     assert len(QUERIES) > 5
     for query in QUERIES:
         assert base.query(query), query
+
+
+def test_terms_that_vary_explain_what_they_pay(base: Base) -> None:
+    """A rate that amendments change, a fixed payout, and one for a promo code."""
+    streams = ("contract_payout_terms", "actions", "action_updates")
+    with account(terms="varied", unpriced_actions=30) as impact:
+        planted = sorted(impact.world.unpriced_actions(AT))
+        base.warehouse.load(printed(impact, *streams))
+        for days in range(30, (AT.date() - WORLD.opened).days, 30):
+            impact.set_time(AT - timedelta(days=days))
+            base.warehouse.load(printed(impact, "contract_payout_terms"))
+    base.build("impact_expected_payout")
+    assert [action for action, _ in base.query(UNEXPLAINED)] == planted
+    reasons = dict(base.query("SELECT reason, count(*) FROM impact_expected_payout GROUP BY 1"))
+    assert reasons["default"] > 0.8 * sum(reasons.values())
+    assert reasons["payout_group"] > 10
