@@ -95,6 +95,8 @@ class ExportQuery(NamedTuple):
     query: Mapping[str, str] = MappingProxyType({})
     complete_at: datetime = datetime.min.replace(tzinfo=UTC)
     """From when on its data are all known. A job that was made before is replayed."""
+    path_is_of_data: bool = False
+    """Whether a 404 says that there is no such data at all, whatever is asked of them."""
 
 
 class Job(NamedTuple):
@@ -351,10 +353,13 @@ class Exports:
                     again = self._client.now() + timedelta(seconds=round(error.seconds))
                     self.stop_reason += f". The first run after {iso(again)} continues"
                 return
-            except (AccessDenied, NotFound, WrongCredentials):
+            except (AccessDenied, WrongCredentials):
                 self._count(-1)
                 raise
             except (FatalAPIError, RetriableAPIError) as error:
+                if isinstance(error, NotFound) and self._queries[key].path_is_of_data:
+                    self._count(-1)
+                    raise
                 self.fail(
                     key,
                     type(error)(

@@ -505,6 +505,7 @@ class Run:
             path=f"/ReportExport/{reading.report.path}",
             query=reading.query(period) | {"ResultFormat": "JSON"},
             complete_at=self.sync.settings.now,
+            path_is_of_data=True,
         )
 
     def _period(
