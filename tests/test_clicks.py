@@ -18,8 +18,11 @@ from impact_sandbox import faults
 from impact_sandbox.files import click_file
 from impact_sandbox.switches import SCOPES
 
+from tap_impact.sources.click_exports import Totals, totals_of
+from tap_impact.streams.clicks import EXPORTS
 from tests.inside import run_inside
 from tests.runs import COMMAND, Run, catalog
+from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from impact_sandbox.server import Sandbox
 
+    from tap_impact.records.fields import Field
     from tests.conftest import SandboxFactory, Warehouse
 
 FIRST_MORNING = datetime(2026, 3, 1, 15, tzinfo=UTC)
@@ -257,6 +261,40 @@ def test_a_reload_writes_the_same_keys(sandbox: SandboxFactory) -> None:
         assert len(keys[-1]) == len(run.records("clicks")) > 500
         assert any(key.endswith("-1") for key in keys[-1])
     assert keys[0] == keys[1]
+
+
+CLICK = EXPORTS.click_map
+NAMES_BESIDE_IDS = {"CampaignName", "MediaName", "AdName"}
+
+
+def click_key(**sent: str) -> str:
+    """The key of a click that holds nothing else."""
+    (written,) = EXPORTS.keyed([sent], "2026-06-29").values["click_key"]
+    return written.decode()
+
+
+@pytest.mark.parametrize("field", CLICK.sent, ids=lambda field: field.source)
+def test_a_click_key_is_of_all_that_makes_the_click(field: Field) -> None:
+    """Names that stand beside ids may change: they are left out."""
+    a_value = {"number": "7", "boolean": "true"}.get(field.json_schema["type"][0], "x")
+    if field.json_schema.get("format") == "date-time":
+        a_value = "2026-06-29T10:00:00-07:00"
+    is_same = click_key(**{field.source: a_value}) == click_key()
+    assert is_same == (field.source in NAMES_BESIDE_IDS)
+
+
+def test_totals_count_each_of_clicks_that_are_alike_and_have_no_null_in_their_keys() -> None:
+    alike = (b"null", b"null", b"true", b"0.25")
+    assert totals_of(Counter({alike: 3})) == {("", ""): Totals(3, 3, Decimal("0.75"))}
+
+
+def test_requested_at_is_when_the_job_was_made_whoever_asked_first(impact: Sandbox) -> None:
+    asked_at = impact.at
+    ask(impact, "/ClickExport", Date="2026-02-28", ResultFormat="JSON")
+    impact.advance(7200)
+    run = load(impact, None, "click_exports", click_start_date="2026-02-28")
+    (export,) = run.records("click_exports")
+    assert datetime.fromisoformat(export["requested_at"]) == asked_at
 
 
 def test_each_day_is_in_a_state_after_its_rows_and_not_before(impact: Sandbox) -> None:

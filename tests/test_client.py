@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import backoff
 import pytest
 import requests
 from hypothesis import given
@@ -285,6 +286,22 @@ def test_a_wait_is_a_second_longer_than_asked_for(talk: Any) -> None:
     talking = talk(faults.limited(seconds=9).at())
     talking.client.get("/Campaigns")
     assert talking.pauses == [10]
+
+
+def test_the_pauses_between_attempts_grow(talk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "full_jitter", lambda longest: longest)
+    talking = talk(faults.status(503).at(times=ALWAYS))
+    with pytest.raises(RetriableAPIError):
+        talking.client.get("/Campaigns")
+    assert talking.pauses == [2, 4, 8, 16, 32, 60]
+
+
+def test_no_cookie_goes_back(sandbox: SandboxFactory) -> None:
+    impact = sandbox(faults=[faults.header("Set-Cookie", "worker=7; Path=/").at(times=ALWAYS)])
+    talking = Conversation(impact)
+    for _ in range(2):
+        talking.client.get("/Campaigns")
+    assert [request.headers.get("Cookie") for request in impact.requests] == [None, None]
 
 
 # -- odd answers ---------------------------------------------------------------------------------
