@@ -53,6 +53,8 @@ RULES_OF_LISTS = (
     b'{"Variable":"PROMO_CODE_LIST","Operator":"IS","Values":["6001"]},'
 )
 """The examples of contracts name no exception list."""
+UNREAD = {"CampaignTerms"}
+"""Fields that no column has: additional_fields keeps them."""
 
 
 def merged(path: Path) -> dict[str, Any]:
@@ -97,7 +99,8 @@ class Stage:
             done = {"Status": "COMPLETED", "RecordsProcessed": "1"}
             answer = {"Clicks": [click.json()]} if is_file else found.json() | done
             body = json.dumps(answer).encode()
-        return found.status_code, body
+        # Prism's word where the vendor gives no example
+        return found.status_code, body.replace(b'"string"', b'""')
 
     def dates(self) -> list[datetime]:
         """All instants in the examples that were answered."""
@@ -179,4 +182,5 @@ def test_every_query_is_valid_and_every_example_loads(stage: Stage, stream: str)
     assert stage.answers or stream in OUTSIDE
     records = run.records(stream)
     assert records
-    assert {str(record.get("additional_fields")) for record in records} == {"None"}
+    kept = [record.get("additional_fields") or {} for record in records]
+    assert {name for fields in kept for name in fields} <= UNREAD

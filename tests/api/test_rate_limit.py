@@ -65,6 +65,12 @@ def test_nothing_is_slowed_down_while_much_is_left(
     assert talk.turns(left - int(limit * NEAR)) == [0] * (left - int(limit * NEAR))
 
 
+def test_no_more_than_the_last_twentieth_of_an_hour_is_spread() -> None:
+    talk = Talk()
+    talk.limiter.update("/Actions", headers(500, 40, 3600))
+    assert talk.turns(15) == [0] * 15
+
+
 @given(limit=LIMITS, reset=RESETS, data=st.data())
 def test_the_last_requests_are_spread_and_the_next_waits_for_the_renewal(
     limit: int, reset: int, data: st.DataObject
