@@ -286,15 +286,21 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/sources/lists.py": [
         (
             "a list of several pages is read twice",
-            "if not is_short and (is_second or (len(announced) == 1 and not is_blank)):",
+            "if not is_short and (is_second or (number == 1 and not is_blank)):",
             "if not is_short:",
             "tests/test_silent_loss.py -k moving",
         ),
         (
             "fewer rows than announced are not believed",
-            "is_short = len(seen) < announced[-1]",
+            "is_short = len(seen) < announced",
             "is_short = False",
             "tests/test_faults.py -k lies",
+        ),
+        (
+            "a blank answer ends no list that was announced",
+            "announced = page.total or announced",
+            "announced = page.total",
+            "tests/test_silent_loss.py -k blank_answer",
         ),
     ],
     "tap_impact/progress/windows.py": [

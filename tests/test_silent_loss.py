@@ -405,6 +405,16 @@ def test_an_action_of_history_that_a_moving_list_passes_over_is_met_by_the_next_
     assert (pipe.wrong_actions(), pipe.missing_updates()) == (set(), set())
 
 
+def test_a_blank_answer_ends_no_list_that_was_announced(sandbox: SandboxFactory) -> None:
+    """Page 2 is blank when the list is read first, and page 1 when it is read again."""
+    nothing = faults.Fault("204", Answer(204, b"", content_type="application/json"))
+    impact = sandbox(at=NOW, largest_page=2, faults=[nothing.at("Campaigns", after=1, times=2)])
+    pipe = pipeline(impact, "campaigns")
+    assert pipe.run().exit_code == 1
+    assert pipe.run().exit_code == 0
+    assert len(pipe.table("campaigns")) == len(impact.world.campaigns()) > 2
+
+
 # -- what else looks like nothing new ------------------------------------------------------------
 
 

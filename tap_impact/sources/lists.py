@@ -97,14 +97,17 @@ class ListSource(Source):
         is_of_one = len(sync.streams) == 1 and not sync.as_dicts
         row_type = sync.streams[0].row_type if is_of_one else None
         seen: set[str] = set()
+        announced = 0
         for is_second in (False, True):
-            announced: list[int] = []
+            number = 0
             is_blank = False
             pages = sync.client.pages(
                 self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
             )
             for page in pages:
-                announced.append(page.total)
+                number += 1
+                # What an answer without a total does not say, it does not take back either.
+                announced = page.total or announced
                 is_blank = is_blank or page.is_blank
                 identities = [*identities_of(page.rows, self.row_keys)]
                 if not is_second:
@@ -116,11 +119,11 @@ class ListSource(Source):
                 ]:
                     yield rows
                 seen.update(identities)
-            is_short = len(seen) < announced[-1]
-            if not is_short and (is_second or (len(announced) == 1 and not is_blank)):
+            is_short = len(seen) < announced
+            if not is_short and (is_second or (number == 1 and not is_blank)):
                 return
             if is_short:
-                came = f"impact.com announced {announced[-1]} rows and sent {len(seen)}"
+                came = f"impact.com announced {announced} rows and sent {len(seen)}"
                 again = "" if is_second else " Reading the list again."
                 sync.logger.warning("%s: %s.%s", sync.name, came, again)
         raise FatalAPIError(f"{sync.name}: {came}, twice. State is safe: run again.")
