@@ -228,14 +228,17 @@ def test_each_state_of_a_run_is_where_another_can_go_on(serve: Callable[..., San
         assert facts(before) | loaded(run) == truth(sandbox)
 
 
-def test_actions_of_one_second_can_be_stopped_between(serve: Callable[..., Sandbox]) -> None:
+@pytest.mark.parametrize("history", [timedelta(hours=1), timedelta()], ids=["more", "no more"])
+def test_actions_of_one_second_can_be_stopped_between(
+    serve: Callable[..., Sandbox], history: timedelta
+) -> None:
     sandbox = serve(World(seed="batch", actions_per_day=8, opened=OPENED))
     moments = Counter(action["EventDate"] for action in sandbox.world.actions(NOW))
     shared = datetime.fromisoformat(
         max(moment for moment, actions in moments.items() if actions > 1)
     )
     around: dict[str, Any] = {
-        "start_date": (shared - timedelta(hours=1)).isoformat(),
+        "start_date": (shared - history).isoformat(),
         "action_items_per_run": 1,
     }
     within = shared + timedelta(seconds=2)
@@ -590,6 +593,22 @@ def test_no_list_is_read_twice_in_vain(serve: Callable[..., Sandbox]) -> None:
         )
         assert [end for _, end in news[:-1]] == [start for start, _ in news[1:]]
         assert len(news) == (1 if hours == 0 else 2)
+
+
+def test_what_changed_is_asked_once_by_runs_that_stop_between_lists(
+    serve: Callable[..., Sandbox],
+) -> None:
+    sandbox = serve(World(seed="lists", actions_per_day=24, opened=OPENED))
+    run = load(sandbox, start_at(START), action_items_per_run=10_000)
+    sandbox.advance(5 * 86_400)
+    asked_of = Counter[str]()
+    while True:
+        run = load(sandbox, run.state, action_items_per_run=20)
+        asked_of += asked(sandbox)
+        if "action_items_per_run is" not in run.stderr:
+            break
+    assert len(asked_of) > 100
+    assert {*asked_of.values()} == {1}
 
 
 def listed_spans(sandbox: Sandbox, start: str, end: str) -> list[tuple[datetime, datetime]]:
