@@ -234,7 +234,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "a file with clicks and a Status is no job",
             'if found.keys() & {"Id", "QueuedUri", "ResultUri"}:',
             "if found:",
-            "tests/test_exports.py -k with_a_status",
+            "tests/test_bad_click_days.py -k beside_a_status",
         ),
         (
             "a 404 is about one day's export alone",
