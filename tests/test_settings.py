@@ -77,3 +77,9 @@ def test_a_start_in_the_future_is_refused() -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     found = problems({"account_sid": "IRx", "auth_token": "t", "start_date": tomorrow})
     assert found == ["start_date is in the future"]
+
+
+def test_a_start_that_is_the_end_is_refused() -> None:
+    moment = {"start_date": "2026-06-01", "end_date": "2026-06-01T00:00:00Z"}
+    found = problems({"account_sid": "IRx", "auth_token": "t"} | moment)
+    assert found == ["end_date is not after start_date"]
