@@ -467,6 +467,12 @@ def test_a_list_that_was_not_read_whole_activates_no_version(
     assert "campaigns" not in activated(run)
 
 
+def test_a_list_of_which_a_row_cannot_be_placed_activates_no_version(account: Pipeline) -> None:
+    account.sandbox.spoil(unreadable("campaigns", settled(account, "campaigns"), "CampaignId", ""))
+    account.streams = ("account", "campaigns")
+    assert activated(account.run(emit_activate_version_messages=True)) == {"account"}
+
+
 def test_a_version_is_activated_after_its_rows(account: Pipeline) -> None:
     account.streams = ("account", "campaigns")
     run = account.run(emit_activate_version_messages=True)
