@@ -113,3 +113,17 @@ def test_no_bookmark_is_no_coverage() -> None:
 def test_a_bookmark_that_is_no_date_is_refused(value: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         Coverage.of_bookmark({"replication_key_value": value}, start=NOW)
+
+
+def test_a_bookmark_with_microseconds_is_of_whole_seconds() -> None:
+    moment = {"replication_key_value": "2026-06-28T00:00:00.999999Z"}
+    read = Coverage.of_bookmark(moment, start=datetime(2026, 6, 1, tzinfo=UTC))
+    assert read
+    assert read.through == datetime(2026, 6, 28, tzinfo=UTC)
+
+
+def test_a_bookmark_by_hand_from_before_the_start_covers_an_instant() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    written = {"replication_key_value": moment.isoformat()}
+    read = Coverage.of_bookmark(written, start=datetime(2026, 6, 1, tzinfo=UTC))
+    assert read == Coverage(moment, moment)
