@@ -334,7 +334,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "each run looks back over the last one",
             "OVERLAP = timedelta(hours=2)",
             "OVERLAP = timedelta(0)",
-            "tests/test_silent_loss.py -k moving_list_passes",
+            "tests/test_account_life.py",
         ),
         (
             "what was locked is looked at for weeks",
@@ -380,7 +380,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "what stayed open is asked again",
             "before, self.progress.unanswered = self.progress.unanswered, []",
             "before, self.progress.unanswered = [], []",
-            "tests/test_silent_loss.py -k stayed_open",
+            "tests/test_live_account.py -k cannot_be_placed",
         ),
         (
             "a 400 on all of history is an error",
@@ -390,11 +390,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "an earlier start_date asks again",
-            (
-                "if progress.account_start and progress.refused_start "
-                "and start >= progress.refused_start:"
-            ),
-            "if progress.account_start:",
+            "progress.account_start_for(start) or start",
+            "progress.account_start or start",
             "tests/test_live_account.py -k earlier_start",
         ),
         (

@@ -132,15 +132,17 @@ def test_the_first_day_of_an_account_is_found_once(young: Pipeline, start: str |
 
 
 def test_an_earlier_start_date_asks_again_for_what_was_refused(sandbox: SandboxFactory) -> None:
-    world = World(seed="old", actions_per_day=0.3, clicks_per_day=8, opened=date(2024, 6, 1))
+    world = World(seed="old", actions_per_day=0.6, clicks_per_day=8, opened=date(2024, 6, 1))
     impact = sandbox(at=NOW, world=world, faults=YOUNG, **SWITCHES)
     pipe = pipeline(impact, *DATED, start_date=(NOW - timedelta(days=300)).isoformat())
     assert pipe.run().exit_code == 0
     assert pipe.not_whole(AFTER_BIRTH) == set()
     impact.spoil(())
+    before = len(pipe.table("actions"))
     pipe.settings |= LONG_AGO
     assert pipe.run().exit_code == 0
     assert pipe.not_whole() == set()
+    assert len(pipe.table("actions")) > before > 0
 
 
 def test_a_400_on_what_is_new_is_an_error_of_that_stream_alone(account: Pipeline) -> None:

@@ -27,7 +27,7 @@ class DatedProgress:
     campaigns: set[str] = field(default_factory=set)
     """Every campaign that a row ever named: /Campaigns may list fewer."""
     account_start: datetime | None = None
-    """From when on impact.com answers: the account account_start then."""
+    """From when on impact.com answers: the account was activated then."""
     refused_start: datetime | None = None
     """The start of history with which that was found; an earlier one is worth asking for."""
 
@@ -51,6 +51,10 @@ class DatedProgress:
             parse_timestamp(account_start) if account_start else None,
             parse_timestamp(refused) if refused else None,
         )
+
+    def account_start_for(self, start: datetime) -> datetime | None:
+        """From when on impact.com answers; None if an earlier start of history may find more."""
+        return self.account_start if self.refused_start and start >= self.refused_start else None
 
     def details(self) -> dict[str, Any]:
         """Write the entries beside the coverage in Singer state."""

@@ -107,8 +107,7 @@ class DatedSource(ListSource):
         """What a run reads, given what is covered."""
         now, start = settings.now, settings.start
         covered = progress.coverage or Coverage(now, now)
-        if progress.account_start and progress.refused_start and start >= progress.refused_start:
-            start = max(start, progress.account_start)
+        start = max(start, progress.account_start_for(start) or start)
         lookback = settings.settlement_lookback if Purpose.SETTLEMENT in self.feeds else None
         steps = covered.steps(
             now=now, start=start, reach=settings.reach, settlement_lookback=lookback
@@ -397,9 +396,8 @@ def load_progress(sync: Sync) -> DatedProgress:
         progress.coverage = covered and other.coverage and covered.common(other.coverage)
         progress.unanswered += other.unanswered
         progress.campaigns |= other.campaigns
-    start = sync.settings.start
-    if progress.refused_start and start >= progress.refused_start:
-        sync.account_start.known = progress.account_start
+    if account_start := progress.account_start_for(sync.settings.start):
+        sync.account_start.known = account_start
     return progress
 
 
