@@ -61,10 +61,10 @@ PAGE = {
         "*Retrieve actions* and *Retrieve action updates*, and as many others as you want streams."
     ),
     "next_steps": (
-        "Items of actions cost a request for each action, so they are not selected. To load them "
-        "with everything else: `meltano select tap-impact '*' '*'`. A definition added with "
-        "`--from-ref` comes without that selection; there, leave them out with the same command "
-        "and then `meltano select --exclude tap-impact action_items '*'`."
+        "Streams that cost a request for each action or campaign, or that few accounts have, are "
+        "not selected; `meltano select --list --all tap-impact` names them. A definition added "
+        "with `--from-ref` comes without that selection, so that all are: leave them out as the "
+        "README says."
     ),
 }
 
