@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from impact_sandbox import faults
@@ -18,25 +20,50 @@ from tests.small_account import impact, settings, unbroken
 from tests.tables import Tables, load
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from impact_sandbox.faults import Fault
     from impact_sandbox.server import Sandbox, SeenRequest
 
 
+def unpacked(run: Run) -> Run:
+    """The same run, with RECORDs in the place of each BATCH."""
+    lines = []
+    for line, message in zip(run.stdout.splitlines(), run.messages, strict=True):
+        if message["type"] != "BATCH":
+            lines.append(line)
+            continue
+        for url in message["manifest"]:
+            for row in Path(urlsplit(url).path).read_text().splitlines():
+                own = json.loads(row)
+                record = {name: own[name] for name in own if not name.startswith("_sdc_")}
+                one = {"type": "RECORD", "stream": message["stream"], "record": record}
+                lines.append(json.dumps(one))
+    return Run("".join(f"{line}\n" for line in lines), run.stderr, run.exit_code)
+
+
 @pytest.mark.slow
-def test_failing_at_any_request_and_going_on_gives_the_same_rows() -> None:
+@pytest.mark.parametrize("by_batch", [False, True], ids=["records", "batch files"])
+def test_failing_at_any_request_and_going_on_gives_the_same_rows(
+    by_batch: bool,  # noqa: FBT001 - a case of the test
+    tmp_path: Path,
+) -> None:
     expected, requests = unbroken()
     assert requests > 30
     survived = []
-    for number in range(1, requests + 1):
+    files = {
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "storage": {"root": tmp_path.as_uri(), "prefix": "run-"},
+    }
+    batches = {"batch_config": files | {"batch_size": 7}} if by_batch else {}
+    # Files change nothing about requests, so every fifth of them will do.
+    for number in range(1, requests + 1, 5 if by_batch else 1):
         tables: Tables = {}
         with impact(faults=[faults.status(401).at(number=number)]) as sandbox:
-            broken = run_inside(settings(sandbox), catalog=catalog())
+            config = settings(sandbox) | batches
+            broken = unpacked(run_inside(config, catalog=catalog()))
             if broken.exit_code == 0:
                 survived.append(number)
             state = load(tables, broken, whole=broken.exit_code == 0)
-            whole = run_inside(settings(sandbox), catalog=catalog(), state=state)
+            whole = unpacked(run_inside(config, catalog=catalog(), state=state))
             assert whole.exit_code == 0, whole.stderr
             load(tables, whole)
         assert tables == expected, f"after a failure at request {number}"
