@@ -28,7 +28,14 @@ from tap_impact.api.client import ImpactClient
 from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
 from tap_impact.records.timestamps import iso, parse_timestamp
 from tap_impact.run_summary import run_summary
-from tap_impact.settings import SETTINGS, Settings, nearest_setting, problems, unknown_names
+from tap_impact.settings import (
+    MIN_SECRET_LENGTH,
+    SETTINGS,
+    Settings,
+    nearest_setting,
+    problems,
+    unknown_names,
+)
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.adapter import (
     ACCOUNT_DIGEST,
@@ -92,7 +99,9 @@ class TapImpact(ImpactTap):
         self.account_start = AccountStart()
         self.signal_handler = SignalHandler()
         super().__init__(*args, message_writer=MessageWriter(self.signal_handler), **kwargs)
-        self.message_writer.redact(self.config.get("auth_token") or "")
+        token = self.config.get("auth_token") or ""
+        if len(token) >= MIN_SECRET_LENGTH:
+            self.message_writer.redact(token)
         if batch_config := self.config.get("batch_config"):
             files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
             self.message_writer.batch_files = files

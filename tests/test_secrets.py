@@ -185,3 +185,11 @@ def test_settings_that_would_leak_or_break_are_refused(
     assert "Traceback" not in run.stderr
     assert TOKEN not in run.stderr
     assert SID not in run.stderr
+
+
+def test_a_token_that_is_part_of_any_word_changes_no_record() -> None:
+    world = World(seed="short", opened=date(2026, 6, 1))
+    world.auth_token = world.currency
+    with Sandbox(world, at=NOW) as sandbox:
+        run = run_inside(sandbox.settings() | CONFIG, catalog=catalog("account"))
+    assert [row["currency"] for row in run.records("account")] == ["USD"]
