@@ -161,6 +161,7 @@ class TapImpact(ImpactTap):
         try:
             self._load_selected()
         finally:
+            self.message_writer.close()
             # if the account is known, without which there is nothing to tell
             if self.config["log_run_summary"] and "settings" in vars(self):
                 summary = run_summary(
@@ -308,6 +309,7 @@ class TapImpact(ImpactTap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self.append_builtin_config(SETTINGS)  # as the SDK's does
         found = [*problems(self._config), *entry_problems(self._config.get("reports"))]
         if found and raise_errors:
             raise settings_error(found)

@@ -8,13 +8,16 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
 import s3fs
 from impact_sandbox.faults import status
 
+from tap_impact.singer import batch_files
 from tests.conftest import Warehouse
 from tests.inside import run_inside
 from tests.runs import Run, catalog
@@ -129,6 +132,22 @@ def test_a_run_that_fails_leaves_no_file_that_no_message_names(
     manifests = [url for message in done.messages for url in message.get("manifest", ())]
     assert {Path(urlsplit(url).path) for url in manifests} == {*tmp_path.iterdir()}
     assert manifests
+
+
+def test_a_run_that_ends_early_closes_the_files_that_it_began(
+    sandbox: SandboxFactory, tmp_path: Path
+) -> None:
+    impact = sandbox(actions_per_day=100, faults=[status(401).at("Actions", after=1)])
+    files: list[IO[bytes]] = []
+
+    def begin() -> IO[bytes]:
+        files.append(TemporaryFile())  # noqa: SIM115 - the tap closes it
+        return files[-1]
+
+    with mock.patch.object(batch_files, "TemporaryFile", begin):
+        done = run(impact, tmp_path, only=["actions"], page_size=2000)
+    assert done.exit_code == 1
+    assert {file.closed for file in files} == {True}
 
 
 @pytest.mark.parametrize("stream", ["action_items", "actions"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +106,16 @@ def test_a_setting_of_another_program_is_ignored_with_a_word(sandbox: SandboxFac
     )
     assert run.exit_code == 0, run.stderr
     assert "Settings that do not exist are ignored: disable_collection." in run.stderr
+
+
+def test_the_settings_of_the_sdk_exist_for_those_who_call_the_tap_from_python() -> None:
+    credentials = {"account_sid": "IRx", "auth_token": "secret", "start_date": "2026-01-01"}
+    config = {**credentials, "stream_maps": {}}
+    program = f"from tap_impact.tap import TapImpact; TapImpact(config={config})"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "stream_maps" not in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,11 @@ class BatchFiles:
         while self._growing:
             yield self._finish(next(iter(self._growing)))
 
+    def drop(self) -> None:
+        """Forget the rows of all files that are not full: no state covers them."""
+        while self._growing:
+            self._growing.popitem()[1].close()
+
     def _finish(self, table: Table) -> SDKBatchMessage:
         if not self._deleted_old:
             self._deleted_old = True
@@ -142,17 +147,22 @@ class GrowingFile:
 
     def store(self, stream: str) -> str:
         """Copy the file to where the loader finds it, and return its URL."""
-        if self._is_gzip:
-            self._lines.close()
         storage = self._config.storage
         ending = ".jsonl.gz" if self._is_gzip else ".jsonl"
         unique = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex}"
         name = f"{storage.prefix or ''}tap-impact--{stream}--{unique}{ending}"
-        files, root = url_to_fs(storage.root, **storage.params)
-        self._file.seek(0)
         with self._file:
+            if self._is_gzip:
+                self._lines.close()
+            files, root = url_to_fs(storage.root, **storage.params)
+            self._file.seek(0)
             write_whole(files, f"{root}/{name}", self._file)
         return storage.get_url(name)
+
+    def close(self) -> None:
+        """Leave nothing of the file."""
+        with self._file, suppress(OSError):  # gzip writes its end, and the disk may be full
+            self._lines.close()
 
 
 def write_whole(files: AbstractFileSystem, path: str, content: IO[bytes]) -> None:

@@ -95,3 +95,8 @@ class MessageWriter(Output):
             rows, self._buffer = self._buffer, bytearray()
             if rows:
                 self.write(rows)
+
+    def close(self) -> None:
+        """Drop the rows of a run that ended early which are in no batch file yet."""
+        if self.batch_files:
+            self.batch_files.drop()
