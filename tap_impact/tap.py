@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from tap_impact.streams.stream import Stream
 
 
+SDK_MARKS = {"partitions", "progress_markers"}
 SKIPPED_REPORT = "%s is skipped. %s If it stays so, take it out of the setting `reports`."
 
 
@@ -305,7 +306,12 @@ class TapImpact(ImpactTap):
                 f"State: {'; '.join(wrong)}. Each account needs a state of its own. What is taken "
                 "out of the state is loaded anew."
             )
-        super().load_state(state)
+        # The SDK reads its own marks unchecked; no stream here has any.
+        mine = {
+            stream: {name: each for name, each in bookmark.items() if name not in SDK_MARKS}
+            for stream, bookmark in bookmarks.items()
+        }
+        super().load_state(state | {"bookmarks": mine})
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

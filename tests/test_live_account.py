@@ -572,6 +572,45 @@ def test_bookmarks_of_streams_that_nobody_knows_are_no_trouble(account: Pipeline
     assert account.not_whole() == set()
 
 
+@pytest.mark.parametrize(
+    "marks", [{"partitions": 5}, {"partitions": [5]}, {"progress_markers": 5}], ids=str
+)
+@pytest.mark.parametrize("stream", ["actions", "weather"])
+def test_odd_marks_of_the_sdk_are_no_trouble(
+    account: Pipeline, stream: str, marks: dict[str, Any]
+) -> None:
+    account.state = {"bookmarks": {stream: marks}}
+    assert account.run().exit_code == 0
+    assert account.not_whole() == set()
+
+
+FIRST_MOMENT, LAST_MOMENT = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    "bookmark",
+    [
+        {"replication_key_value": FIRST_MOMENT},
+        {"replication_key_value": FIRST_MOMENT, "history_since": LAST_MOMENT},
+        MOMENT | {"history_since": LAST_MOMENT},
+        {"replication_key_value": LAST_MOMENT, "history_since": LAST_MOMENT},
+    ],
+    ids=str,
+)
+def test_a_state_at_the_ends_of_time_stops_nothing(
+    sandbox: SandboxFactory, bookmark: dict[str, Any]
+) -> None:
+    impact = sandbox(at=NOW, seed="ends", actions_per_day=1, **SWITCHES)
+    streams = [
+        stream["tap_stream_id"] for stream in catalog()["streams"] if stream.get("replication_key")
+    ]
+    pipe = pipeline(impact, *streams, click_start_date="2026-06-29")
+    pipe.state = {"bookmarks": dict.fromkeys(streams, bookmark)}
+    run = pipe.run()
+    assert run.exit_code == 0, errors(run)
+    assert not pipe.not_whole() & {*DATED}
+
+
 @pytest.mark.parametrize("option", ["--state", "--catalog"])
 def test_a_file_that_nests_too_deeply_is_one_message(option: str, tmp_path: Path) -> None:
     path = tmp_path / "deep.json"

@@ -41,7 +41,7 @@ class Days:
         through = parse_timestamp(value).date()
         since = bookmark.get("history_since")
         return cls(
-            parse_timestamp(since).date() if since else min(start, through),
+            min(parse_timestamp(since).date() if since else start, through),
             through,
             frozenset(date.fromisoformat(day) for day in bookmark.get("missing_days") or ()),
         )

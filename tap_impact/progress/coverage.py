@@ -60,7 +60,7 @@ class Coverage(NamedTuple):
             return None
         through = parse_timestamp(through).replace(microsecond=0)
         since = bookmark.get("history_since")
-        return cls(parse_timestamp(since) if since else min(start, through), through)
+        return cls(min(parse_timestamp(since) if since else start, through), through)
 
     def common(self, other: Coverage) -> Coverage | None:
         """What both cover; None if they do not meet."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Years before impact.com was there."""
+
 
 def iso(instant: datetime) -> str:
     """Write an instant as `2026-06-30T06:10:00Z`, the form that both Singer and impact.com take."""
@@ -13,11 +16,15 @@ def iso(instant: datetime) -> str:
 def parse_timestamp(text: str) -> datetime:
     """Read an ISO-8601 date or date-time as UTC; a date alone is its midnight, no zone is UTC.
 
+    What is older than anything of impact.com is `EARLIEST`: no time could be taken from year 1.
+
     Raises:
         ValueError: It is not ISO-8601.
+        OverflowError: It is beyond the ends of time in UTC.
     """
     instant = datetime.fromisoformat(text)
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    utc = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return max(utc, EARLIEST)
 
 
 def parse_with_offset(written: str) -> datetime:
