@@ -147,6 +147,21 @@ def test_one_cent_turns_exactly_its_month_red(base: Base, source: str) -> None:
             base.warehouse.load(printed(impact, *SOURCES[source]))
 
 
+def test_a_month_that_loading_began_in_is_not_compared(base: Base) -> None:
+    try:
+        base.warehouse.connection.execute(
+            "DELETE FROM money.actions WHERE event_day < '2025-12-10'"
+        )
+        base.warehouse.connection.commit()
+        base.build("impact_reconciliation")
+        assert base.query(UNTRACED) == []
+        months = base.query("SELECT min(event_month) FROM impact_reconciliation")
+        assert months == [(date(2026, 1, 1),)]
+    finally:
+        with account() as impact:
+            base.warehouse.load(printed(impact, "actions"))
+
+
 UNEXPLAINED = (
     "SELECT action_id, difference FROM impact_expected_payout "
     "WHERE reason = 'unexplained' ORDER BY action_id"

@@ -127,8 +127,8 @@ def read(connection: sa.Connection, schema: str) -> list[Performance]:
     if last is None:
         return []
     label, day = performance.c.connection_label, performance.c.day
-    firsts = connection.execute(sa.select(label, sa.func.min(day)).group_by(label))
-    begun = dict(firsts.tuples().all())
+    firsts = connection.execute(sa.select(label, sa.func.min(day).label("begin")).group_by(label))
+    begun = {each.connection_label: each.begin for each in firsts}
     first = last - timedelta(days=DAYS - 1)
     before = first - timedelta(days=DAYS)
     found: dict[str, Performance] = {}

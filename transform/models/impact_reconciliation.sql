@@ -79,12 +79,31 @@ lines as (
     where line_items.line_number <= coalesce(invoices.line_item_count, line_items.line_number)
 ),
 
-first_months as (
+first_days as (
     select
         connection_label,
-        min(cast({{ dbt.date_trunc('month', 'event_day') }} as date)) as first_month
+        min(event_day) as first_day,
+        cast({{ dbt.date_trunc('month', 'min(event_day)') }} as date) as month_of_it
     from actions
     group by connection_label
+),
+
+-- Where months before it were invoiced, the account is older than what was loaded of it, and the
+-- month that loading began in is there in part.
+first_months as (
+    select
+        first_days.connection_label,
+        case
+            when
+                first_days.first_day > first_days.month_of_it
+                and min(lines.event_month) < first_days.month_of_it
+                then cast({{ dbt.dateadd('month', 1, 'first_days.month_of_it') }} as date)
+            else first_days.month_of_it
+        end as first_month
+    from first_days
+    left join lines
+        on coalesce(first_days.connection_label, '') = coalesce(lines.connection_label, '')
+    group by first_days.connection_label, first_days.first_day, first_days.month_of_it
 ),
 
 -- what reports leave open: the currency of most actions
@@ -262,7 +281,7 @@ items as (
     from paid_lines
 ),
 
--- months whose actions were loaded
+-- months whose actions were loaded, all of them
 kept as (
     select items.*
     from items
