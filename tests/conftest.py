@@ -159,7 +159,6 @@ class Warehouse:
             "default_target_schema": self.schema,
             "use_copy": True,
             "validate_records": False,
-            "sanitize_null_text_characters": True,
         }
         create = PostgresConnector.create_engine
         with ExitStack() as connections:

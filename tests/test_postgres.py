@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from impact_sandbox import faults
+
 from tests.inside import run_inside
 from tests.runs import catalog
 
@@ -76,3 +78,14 @@ def test_an_action_that_changes_is_updated_where_it_stands(
             if row["Id"] in held
         }
         impact.advance(86_400)
+
+
+def test_a_text_with_a_nul_is_no_trouble_for_a_database_that_cannot_hold_one(
+    sandbox: SandboxFactory, warehouse: Warehouse
+) -> None:
+    impact = sandbox()
+    impact.spoil([faults.field_of_row("CustomerCity", "Z\x00rich").at("Actions")])
+    config = impact.settings() | {"start_date": "2026-06-29", "end_date": impact.at.isoformat()}
+    warehouse.load(run_inside(config, catalog=catalog("actions")).stdout)
+    cities = [city for (city,) in warehouse.query("SELECT customer_city FROM actions")]
+    assert "Z\ufffdrich" in cities
