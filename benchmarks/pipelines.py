@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -102,6 +103,7 @@ def postgres(folder: Path) -> Iterator[None]:
         yield
     finally:
         database.cli.main(["stop", *place], standalone_mode=False)
+        shutil.rmtree((folder / "postgres").resolve())
 
 
 def shape(schema: str, table: str) -> tuple[int, list[tuple[str, str]]]:
