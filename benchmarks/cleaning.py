@@ -29,7 +29,7 @@ class Cleaning:
         self.verbatim = [*found["read_verbatim"].items()]
         self.places = [*found.get("read_place", {}).items()]
         self.numbers = [*found["read_decimal"].items()]
-        self.instants = [*found["read_timestamp"].items()]
+        self.timestamps = [*found["read_timestamp"].items()]
         self.days = [*found.get("read_day", {}).items()]
         self.flags = [*found.get("read_flag", {}).items()]
         self.sources = {source for names in found.values() for source in names.values()}
@@ -51,7 +51,7 @@ class Cleaning:
         for name, source in self.numbers:
             value = get(source)
             record[name] = Decimal(value) if value and value not in BLANKS else None
-        for name, source in self.instants:
+        for name, source in self.timestamps:
             value = get(source)
             record[name] = utc(value) if value and value not in BLANKS else None
         for name, source in self.days:
@@ -66,5 +66,5 @@ class Cleaning:
 
 
 def utc(value: str) -> str:
-    """An instant in UTC."""
+    """A timestamp in UTC."""
     return datetime.fromisoformat(value).astimezone(UTC).isoformat().replace("+00:00", "Z")

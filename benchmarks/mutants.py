@@ -143,7 +143,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/api/rate_limit.py": [
         (
-            "a reset may be given as an instant",
+            "a reset may be given as a timestamp",
             "return seconds if seconds < now / 2 else max(seconds - now, 0)",
             "return seconds",
             "tests/api/test_rate_limit.py",
@@ -365,7 +365,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "tests/test_silent_loss.py -k not_listed",
         ),
         (
-            "an instant is read by the largest pages",
+            "a second is read by the largest pages",
             "page_size = settings.page_size if query.window.can_be_halved else MAX_PAGE_SIZE",
             "page_size = settings.page_size",
             "tests/test_silent_loss.py -k largest_pages",
@@ -454,7 +454,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "a day is the account's own",
             "return parse_with_offset(as_text(value).strip()).date().isoformat()",
             "return iso(parse_with_offset(as_text(value).strip()))[:10]",
-            "tests/test_fields.py -k instants",
+            "tests/test_fields.py -k timestamps",
         ),
         (
             "a key is never blank",
@@ -578,8 +578,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/settings.py": [
         (
             "end_date is after start_date",
-            'elif instants["end_date"] <= instants["start_date"]:',
-            'elif instants["end_date"] < instants["start_date"]:',
+            'elif timestamps["end_date"] <= timestamps["start_date"]:',
+            'elif timestamps["end_date"] < timestamps["start_date"]:',
             "tests/test_settings.py",
         ),
         (

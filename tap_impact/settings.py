@@ -250,7 +250,7 @@ SETTINGS = th.PropertiesList(
     ),
 ).to_dict()
 
-INSTANTS = [
+TIMESTAMPS = [
     name for name, schema in SETTINGS["properties"].items() if schema.get("format") == "date-time"
 ]
 SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get("secret")]
@@ -271,7 +271,7 @@ class Settings(NamedTuple):
     start: datetime
     """How far back history is loaded; never beyond reach."""
     reach: datetime
-    """The oldest instant that the API can be asked for."""
+    """The oldest time that the API can be asked for."""
     clock: datetime
     """impact.com's present when the run began."""
     label: str | None
@@ -355,20 +355,20 @@ def schema_problems(config: dict[str, Any]) -> Iterator[str]:
 
 def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Problems that a JSON schema cannot express."""
-    instants = {}
-    for name in INSTANTS:
+    timestamps = {}
+    for name in TIMESTAMPS:
         value = config.get(name)
         if isinstance(value, str):
             try:
-                instants[name] = parse_timestamp(value)
+                timestamps[name] = parse_timestamp(value)
             except ValueError:
                 yield f"{name}: {value!r} is not a date or date-time like 2026-01-31T00:00:00Z"
-    if "end_date" in instants and config.get("start_date"):
-        if "start_date" not in instants:
+    if "end_date" in timestamps and config.get("start_date"):
+        if "start_date" not in timestamps:
             yield "end_date must be after start_date, which cannot be read"
-        elif instants["end_date"] <= instants["start_date"]:
+        elif timestamps["end_date"] <= timestamps["start_date"]:
             yield "end_date is not after start_date"
-    elif "start_date" in instants and instants["start_date"] > datetime.now(UTC):
+    elif "start_date" in timestamps and timestamps["start_date"] > datetime.now(UTC):
         yield "start_date is in the future"
     zone = config.get("timezone")
     if isinstance(zone, str) and not is_zone(zone):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def machine_clock(at: datetime) -> Iterator[None]:
-    """Let the clock that the tap reads stand at an instant."""
+    """Stop the clock that the tap reads at a time."""
 
     class Clock(datetime):
         @classmethod

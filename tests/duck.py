@@ -23,7 +23,7 @@ FORMATS = {"date": "DATE", "date-time": "TIMESTAMP"}
 
 
 def type_of(json_schema: dict[str, Any]) -> str:
-    """What DuckDB calls a property; instants lose their zone, as in most loaders."""
+    """What DuckDB calls a property; timestamps lose their zone, as in most loaders."""
     by_format = FORMATS.get(json_schema.get("format", ""))
     return by_format or next(TYPES[name] for name in json_schema["type"] if name != "null")
 
@@ -67,7 +67,7 @@ def load(messages: str, path: Path, schema: str = SCHEMA) -> None:
 
 
 def rows(file: Path, query: str, schema: str = SCHEMA) -> list[tuple[Any, ...]]:
-    """What DuckDB answers; tables are those of the schema, instants UTC."""
+    """What DuckDB answers; tables are those of the schema, timestamps UTC."""
     with duckdb.connect(str(file), read_only=True) as database:
         database.execute(f"SET schema = '{schema}'; SET TimeZone = 'UTC'")
         return database.execute(query).fetchall()

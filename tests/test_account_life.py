@@ -71,7 +71,7 @@ def loaded(record: dict[str, Any]) -> Facts:
 
 
 def truth(sandbox: Sandbox, since: datetime) -> dict[str, Facts]:
-    """What impact.com shows at this moment of each action since an instant."""
+    """What impact.com shows at present of each action since a time."""
     return {
         row["Id"]: (
             row["State"],

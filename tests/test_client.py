@@ -171,10 +171,10 @@ def test_clocks_that_disagree_a_little_are_not_said(
     assert not caplog.messages
 
 
-instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@given(machine=instants, there=instants, passed=st.timedeltas(timedelta(), timedelta(days=2)))
+@given(machine=times, there=times, passed=st.timedeltas(timedelta(), timedelta(days=2)))
 def test_it_is_never_ahead_of_impact_com(
     machine: datetime, there: datetime, passed: timedelta
 ) -> None:

@@ -13,8 +13,8 @@ from tap_impact.progress.windows import REACH
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 seconds_back = st.integers(min_value=0, max_value=4 * 365 * 86400)
-instants = seconds_back.map(lambda seconds: NOW - timedelta(seconds=seconds))
-coverages = st.tuples(instants, instants).map(lambda pair: Coverage(min(pair), max(pair)))
+times = seconds_back.map(lambda seconds: NOW - timedelta(seconds=seconds))
+coverages = st.tuples(times, times).map(lambda pair: Coverage(min(pair), max(pair)))
 
 
 def steps(
@@ -30,7 +30,7 @@ def steps(
     ]
 
 
-@given(coverage=coverages, start=instants)
+@given(coverage=coverages, start=times)
 def test_coverage_never_shrinks_and_ends_whole(coverage: Coverage, start: datetime) -> None:
     held = coverage
     for step in steps(coverage, start):
@@ -41,7 +41,7 @@ def test_coverage_never_shrinks_and_ends_whole(coverage: Coverage, start: dateti
     assert held.since <= max(start, NOW - REACH) or held.since == coverage.since
 
 
-@given(coverage=coverages, start=instants, stop_after=st.integers(min_value=0, max_value=40))
+@given(coverage=coverages, start=times, stop_after=st.integers(min_value=0, max_value=40))
 def test_a_run_cut_short_and_resumed_reads_all_that_was_missing(
     coverage: Coverage, start: datetime, stop_after: int
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_run_cut_short_and_resumed_reads_all_that_was_missing(
         assert begin >= end
 
 
-@given(coverage=coverages, start=instants)
+@given(coverage=coverages, start=times)
 def test_nothing_beyond_reach_or_after_now_is_asked_for(
     coverage: Coverage, start: datetime
 ) -> None:
@@ -71,14 +71,14 @@ def test_nothing_beyond_reach_or_after_now_is_asked_for(
         assert NOW - REACH <= step.window.start < step.window.end <= NOW
 
 
-@given(coverage=coverages, start=instants)
+@given(coverage=coverages, start=times)
 def test_the_new_comes_before_history(coverage: Coverage, start: datetime) -> None:
     order = [Purpose.SETTLEMENT, Purpose.CATCH_UP, Purpose.HISTORY]
     ranks = [order.index(step.purpose) for step in steps(coverage, start)]
     assert ranks == sorted(ranks)
 
 
-@given(coverage=coverages, start=instants)
+@given(coverage=coverages, start=times)
 def test_nothing_is_read_again_once_all_is_held(coverage: Coverage, start: datetime) -> None:
     planned = steps(coverage, start)
     held = planned[-1].coverage if planned else coverage
@@ -122,7 +122,7 @@ def test_a_bookmark_with_microseconds_is_of_whole_seconds() -> None:
     assert read.through == datetime(2026, 6, 28, tzinfo=UTC)
 
 
-def test_a_bookmark_by_hand_from_before_the_start_covers_an_instant() -> None:
+def test_a_bookmark_by_hand_from_before_the_start_covers_a_second() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     written = {"replication_key_value": moment.isoformat()}
     read = Coverage.of_bookmark(written, start=datetime(2026, 6, 1, tzinfo=UTC))

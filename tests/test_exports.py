@@ -47,7 +47,7 @@ def query(day: date, sandbox: Sandbox) -> ExportQuery:
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
 DAYS = [date(2026, 6, 29) - timedelta(days=number) for number in range(4)]
 ONE = DAYS[:1]
-INSTANTS = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
 DATES = ("CreatedDate", "StartedDate", "CompletedDate", "LastProgressUpdateDate")
 EARLY = dict.fromkeys(DATES, "2026-06-29T20:00:00-07:00")
 
@@ -602,8 +602,8 @@ def test_exports_of_another_kind_live_the_same_life(sandbox: SandboxFactory) -> 
 
 
 @given(
-    jobs=st.dictionaries(st.text(), st.tuples(st.text(), INSTANTS, st.none() | INSTANTS)),
-    failures=st.dictionaries(st.text(), st.tuples(st.integers(1, 99), INSTANTS)),
+    jobs=st.dictionaries(st.text(), st.tuples(st.text(), TIMES, st.none() | TIMES)),
+    failures=st.dictionaries(st.text(), st.tuples(st.integers(1, 99), TIMES)),
     asked=st.integers(0, 10),
 )
 def test_a_ledger_survives_state(jobs: Any, failures: Any, asked: int) -> None:

@@ -84,9 +84,9 @@ def tables(draw: st.DrawFn) -> tuple[RecordMap, list[dict[str, Any]]]:
 
 
 def anomalies_of(record_map: RecordMap) -> Anomalies:
-    """Of a stream that is dated by the first moment that its rows hold."""
-    instants = [field.source for field in record_map.fields if field.read is read_timestamp]
-    return Anomalies(dated_by=instants[0] if instants else None)
+    """Of a stream that is dated by the first timestamp that its rows hold."""
+    timestamps = [field.source for field in record_map.fields if field.read is read_timestamp]
+    return Anomalies(dated_by=timestamps[0] if timestamps else None)
 
 
 def plain_lines(

@@ -94,13 +94,13 @@ def test_what_is_no_number_is_refused_without_showing_it(sent: object) -> None:
 
 
 @given(
-    instant=st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001
+    at=st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001
     hours=st.integers(min_value=-12, max_value=14),
 )
-def test_instants_are_utc_and_days_are_the_accounts_own(instant: datetime, hours: int) -> None:
-    sent = instant.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
+def test_timestamps_are_utc_and_days_are_the_accounts_own(at: datetime, hours: int) -> None:
+    sent = at.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
     made = record(EventDate=sent.isoformat())
-    assert made["event_day"] == instant.date().isoformat()
+    assert made["event_day"] == at.date().isoformat()
     assert str(made["event_date"]).endswith("Z")
     assert datetime.fromisoformat(str(made["event_date"])) == sent
     assert datetime.fromisoformat(str(made["event_date"])).tzinfo == UTC
@@ -130,7 +130,7 @@ def test_the_ends_of_time_are_exact_or_kept_as_sent(
 
 
 @pytest.mark.parametrize("sent", ["2026-06-30T06:10:00", "06/30/2026", "soon", 5])
-def test_an_instant_without_its_offset_is_refused(sent: object) -> None:
+def test_an_at_without_its_offset_is_refused(sent: object) -> None:
     with pytest.raises(UnreadableField, match="EventDate"):
         record(EventDate=sent)
 

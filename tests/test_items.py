@@ -99,7 +99,7 @@ def loaded(run: Run) -> dict[Key, Facts]:
 
 
 def truth(sandbox: Sandbox, since: datetime = START) -> dict[Key, Facts]:
-    """The items of all actions since an instant, as impact.com shows them at this moment."""
+    """The items of all actions since a time, as impact.com shows them at present."""
     table = {}
     for action in sandbox.world.actions(sandbox.at):
         if datetime.fromisoformat(action["EventDate"]) >= since:
@@ -260,7 +260,7 @@ def test_actions_of_one_second_can_be_stopped_between(
 
 
 def start_at(since: datetime) -> dict[str, Any]:
-    """State of a run that is whole back to an instant."""
+    """State of a run that is whole back to a time."""
     held = {
         "replication_key": "event_date",
         "replication_key_value": (NOW + timedelta(seconds=1)).isoformat(),
@@ -675,7 +675,7 @@ def number_of_lists(sandbox: Sandbox) -> int:
 
 
 def updates(sandbox: Sandbox) -> set[str]:
-    """Ids of the updates that impact.com shows at this moment, of however old actions."""
+    """Ids of the updates that impact.com shows at present, of however old actions."""
     return {row["Id"] for row in sandbox.world.action_updates(sandbox.at)}
 
 

@@ -65,7 +65,7 @@ def test_a_window_of_more_than_ten_pages_is_halved_until_it_fits() -> None:
     assert ids(run.records("actions")) == truth()
 
 
-def test_a_months_actions_that_lock_at_one_instant_are_asked_for_by_campaign() -> None:
+def test_a_months_actions_that_lock_in_one_second_are_asked_for_by_campaign() -> None:
     at_once = Counter(row["LockingDate"] for row in WORLD.actions(NOW))
     with Sandbox(WORLD, at=NOW, largest_page=11) as sandbox:
         assert at_once.most_common(1)[0][1] > 10 * 11  # no single query can give them

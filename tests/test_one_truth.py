@@ -150,7 +150,7 @@ def test_tables_models_and_page_agree_on_every_figure(
 
 
 @pytest.mark.slow
-def test_instants_keep_their_zone_and_nothing_is_null(
+def test_timestamps_keep_their_zone_and_nothing_is_null(
     sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     load(sandbox, warehouse, "shop", "2026-06-28", actions_per_day=1, clicks_per_day=5)

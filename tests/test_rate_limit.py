@@ -57,10 +57,10 @@ def test_the_wait_is_what_the_headers_say(headers: dict[str, str], seconds: floa
     assert seconds_to_wait(headers) == seconds
 
 
-def test_a_reset_that_is_an_instant_is_counted_from_impact_com_s_present() -> None:
+def test_a_reset_that_is_an_reset_is_counted_from_impact_com_s_present() -> None:
     """The machine's clock may be wrong."""
-    instant = str(int(NOW.timestamp()) + 600)
-    assert seconds_to_reset({"RateLimit-Reset": instant} | DATE) == 600
+    reset = str(int(NOW.timestamp()) + 600)
+    assert seconds_to_reset({"RateLimit-Reset": reset} | DATE) == 600
 
 
 @given(left=st.integers(26, 500), reset=st.integers(1, 3600))

@@ -22,10 +22,10 @@ from tap_impact.records.report_columns import (
     column_of,
     count,
     dimension,
+    read_any_timestamp,
     read_calendar_day,
     read_count,
     read_figure,
-    read_moment,
     unique_names,
 )
 from tap_impact.streams.reports import OWN_NAMES, PRESETS
@@ -148,8 +148,8 @@ def test_a_day_is_read_in_all_forms(day: date) -> None:
 def test_a_moment_is_read_in_utc(at: datetime, hours: int) -> None:
     there = at.replace(tzinfo=timezone(timedelta(hours=hours)))
     expected = (at - timedelta(hours=hours)).isoformat() + "Z"
-    assert read_moment(there.isoformat()) == expected
-    assert read_moment(at.isoformat()) == at.isoformat() + "Z"
+    assert read_any_timestamp(there.isoformat()) == expected
+    assert read_any_timestamp(at.isoformat()) == at.isoformat() + "Z"
 
 
 @given(st.decimals(-(10**9), 10**9, places=2))
@@ -163,14 +163,14 @@ def test_numbers_are_exact_however_they_are_written(number: Decimal) -> None:
     assert read_count(f"{whole}.000") == whole
 
 
-@pytest.mark.parametrize("read", [read_figure, read_count, read_calendar_day, read_moment])
+@pytest.mark.parametrize("read", [read_figure, read_count, read_calendar_day, read_any_timestamp])
 @pytest.mark.parametrize("value", ["soon", "12x", "Feb 30, 2026", "13/13/2026", "1.5.2", [], {}])
 def test_what_cannot_be_read_is_said(read: Any, value: Any) -> None:
     with pytest.raises(UnreadableValue):
         read(value)
 
 
-@pytest.mark.parametrize("read", [read_figure, read_count, read_calendar_day, read_moment])
+@pytest.mark.parametrize("read", [read_figure, read_count, read_calendar_day, read_any_timestamp])
 @pytest.mark.parametrize("value", ["", None, "  ", "NA", "n/a"])
 def test_blanks_are_null(read: Any, value: Any) -> None:
     assert read(value) is None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
 
-def is_instant(value: object) -> bool:
+def is_timestamp(value: object) -> bool:
     return value is None or datetime.fromisoformat(str(value)).isoformat()[:-6] + "Z" == value
 
 
@@ -30,7 +30,7 @@ def is_day(value: object) -> bool:
 
 
 FORMATS = FormatChecker(())
-FORMATS.checks("date-time", raises=ValueError)(is_instant)
+FORMATS.checks("date-time", raises=ValueError)(is_timestamp)
 FORMATS.checks("date", raises=ValueError)(is_day)
 
 

@@ -146,7 +146,7 @@ def test_clicks_of_a_day_that_still_lasts_are_not_taken_for_whole(
     assert pipe.clicks()[day] == pipe.true_clicks(day)
 
 
-# -- more at one instant than impact.com gives ---------------------------------------------------
+# -- more in one second than impact.com gives ----------------------------------------------------
 
 LOCKED = datetime(2026, 6, 28, 7, tzinfo=UTC)
 """62 actions lock here: 57 of one campaign (of which 47 are APPROVED), 5 of two others."""
@@ -233,7 +233,7 @@ def test_what_is_too_large_by_any_split_stops_nothing_else(locking: Pipeline) ->
 
 
 def is_narrow(seen: SeenRequest) -> bool:
-    """Whether a query searches for an instant: it spans less than an hour."""
+    """Whether a query searches for a second: it spans less than an hour."""
     start, end = (seen.query.get(f"LockingDate{name}") for name in ("Start", "End"))
     if not start or not end:
         return False

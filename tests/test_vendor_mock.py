@@ -45,7 +45,7 @@ pytestmark = [
     pytest.mark.skipif(not (PRISM and SPECIFICATION), reason="needs PRISM and IMPACT_OPENAPI"),
 ]
 STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
-INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
+ISO = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 OUTSIDE = {"account"}
 """Streams whose endpoint is in none of the files."""
 RULES_OF_LISTS = (
@@ -103,9 +103,9 @@ class Stage:
         return found.status_code, body.replace(b'"string"', b'""')
 
     def dates(self) -> list[datetime]:
-        """All instants in the examples that were answered."""
+        """All timestamps in the examples that were answered."""
         bodies = (body for target, _, body in self.answers if "/Jobs/" not in target)
-        found = {datetime.fromisoformat(text) for body in bodies for text in INSTANT.findall(body)}
+        found = {datetime.fromisoformat(text) for body in bodies for text in ISO.findall(body)}
         return sorted(at for at in found if at < datetime.now(UTC))
 
 

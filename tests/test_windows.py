@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tap_impact.progress.windows import WIDEST, Window, newest_first, oldest_first
 from tap_impact.records.timestamps import iso, parse_timestamp
 
-instants = st.datetimes(
+times = st.datetimes(
     min_value=datetime(2019, 1, 1),  # noqa: DTZ001
     max_value=datetime(2030, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
-).map(lambda instant: instant.replace(microsecond=0))
+).map(lambda at: at.replace(microsecond=0))
 
 
-@given(start=instants, end=instants)
+@given(start=times, end=times)
 def test_windows_cover_a_span_exactly_and_never_overlap(start: datetime, end: datetime) -> None:
     windows = [*oldest_first(start, end)]
     assert sum((window.end - window.start for window in windows), timedelta()) == max(
@@ -30,13 +30,13 @@ def test_windows_cover_a_span_exactly_and_never_overlap(start: datetime, end: da
         assert (windows[0].start, windows[-1].end) == (start, end)
 
 
-@given(start=instants, end=instants)
+@given(start=times, end=times)
 def test_no_window_is_empty_or_wider_than_the_api_allows(start: datetime, end: datetime) -> None:
     for window in [*oldest_first(start, end), *newest_first(start, end)]:
         assert timedelta() < window.end - window.start <= WIDEST < timedelta(days=45)
 
 
-@given(start=instants, end=instants)
+@given(start=times, end=times)
 def test_newest_first_covers_the_same_span_from_its_end(start: datetime, end: datetime) -> None:
     windows = [*newest_first(start, end)]
     assert all(later.start == earlier.end for later, earlier in pairwise(windows))
@@ -46,7 +46,7 @@ def test_newest_first_covers_the_same_span_from_its_end(start: datetime, end: da
         assert not windows
 
 
-@given(start=instants, seconds=st.integers(min_value=2, max_value=44 * 86400))
+@given(start=times, seconds=st.integers(min_value=2, max_value=44 * 86400))
 def test_halves_are_narrower_and_make_up_the_whole(start: datetime, seconds: int) -> None:
     window = Window(start, start + timedelta(seconds=seconds))
     earlier, later = window.halves()
@@ -60,10 +60,10 @@ def test_a_second_is_not_halved() -> None:
     assert not Window(start, start + timedelta(seconds=1)).can_be_halved
 
 
-@given(instants)
-def test_an_instant_survives_being_written(instant: datetime) -> None:
-    assert iso(instant).endswith("Z")
-    assert parse_timestamp(iso(instant)) == instant
+@given(times)
+def test_a_time_survives_being_written(at: datetime) -> None:
+    assert iso(at).endswith("Z")
+    assert parse_timestamp(iso(at)) == at
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impact_sandbox.options import LOG, SWITCHES, WithSwitches, account_options, instant
+from impact_sandbox.options import LOG, SWITCHES, WithSwitches, account_options, timestamp
 from impact_sandbox.request_log import summary
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
@@ -54,9 +54,9 @@ def serve(
 @account_options
 @click.option(
     "--since",
-    type=instant,
-    metavar="INSTANT",
-    help="The first instant; as far as the API goes if none.",
+    type=timestamp,
+    metavar="TIMESTAMP",
+    help="Since when; as far back as the API goes if none.",
 )
 def truth(at: datetime | None, since: datetime | None, **world: Any) -> None:
     """Print the actions by state, with the sums of their payouts."""

@@ -18,7 +18,7 @@ COLUMNS = ("state", "payout", "amount", "locking_date", "cleared_date")
 
 
 def truth(world: World, at: datetime, since: datetime) -> dict[str, tuple[Any, ...]]:
-    """What a row of each action should hold, of those that happened since a moment."""
+    """What a row of each action should hold, of those that happened since a time."""
     return {
         row["Id"]: (
             row["State"],
@@ -45,7 +45,7 @@ def loaded(connection: psycopg.Connection, schema: str) -> dict[str, tuple[Any, 
 
 
 def changes(world: World, before: datetime, at: datetime, since: datetime) -> str:
-    """What has happened at impact.com between two moments, in words."""
+    """What has happened at impact.com between two times, in words."""
     old, counts = truth(world, before, since), Counter[str]()
     for action in world.seen(at, int(since.timestamp())):
         row = action.row()

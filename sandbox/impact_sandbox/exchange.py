@@ -35,7 +35,7 @@ class Request:
 
     @property
     def now(self) -> int:
-        """The instant of the request in epoch seconds."""
+        """The time of the request in epoch seconds."""
         return int(self.at.timestamp())
 
 

@@ -37,7 +37,7 @@ class Listing:
     """What a row is called."""
     rows: Callable[[World, Request], Rows]
     filters: Mapping[str, Rule] = field(default_factory=dict)
-    """By parameter: the field, and how it compares to what was sent. Dates compare as instants."""
+    """By parameter: the field, and how it compares to what was sent. Dates compare as times."""
     above: tuple[str, ...] = ()
     """What comes before the name in its path."""
     key: str = "Id"
@@ -64,8 +64,8 @@ class Listing:
                 if compare is eq:
                     rows = [row for row in rows if row[of] == value]
                 else:
-                    at = rules.instant_of(name, value, request.now, sandbox.switches)
-                    rows = [row for row in rows if compare(instant(row[of]), at)]
+                    at = rules.timestamp_of(name, value, request.now, sandbox.switches)
+                    rows = [row for row in rows if compare(epoch_seconds(row[of]), at)]
             return rows
 
         rows = sandbox.recall((request.path, request.now, query), select)
@@ -79,7 +79,7 @@ class Listing:
         return missing(self.one.capitalize(), request.names[-1])
 
 
-def instant(text: str) -> int:
+def epoch_seconds(text: str) -> int:
     """Read a row's date."""
     return int(datetime.fromisoformat(text).timestamp())
 

@@ -75,10 +75,10 @@ def contracts(sandbox: Sandbox, request: Request) -> Answer:
     for name, attribute in CONTRACT_DATES.items():
         after, before = f"{name}After", f"{name}Before"
         if after in sent:
-            since = rules.instant_of(after, sent[after], request.now, sandbox.switches)
+            since = rules.timestamp_of(after, sent[after], request.now, sandbox.switches)
             rows = [each for each in rows if getattr(each, attribute) > since]
         if before in sent:
-            until = rules.instant_of(before, sent[before], request.now, sandbox.switches)
+            until = rules.timestamp_of(before, sent[before], request.now, sandbox.switches)
             rows = [each for each in rows if getattr(each, attribute) < until]
     return list_page(request, sent, page, "Contracts", rows, write=Contract.row)
 
@@ -95,10 +95,10 @@ def invoices(sandbox: Sandbox, request: Request) -> Answer:
     page = rules.read_page(sent, sandbox.switches, event_level=False)
     rows = sandbox.world.invoices(request.at)
     if "StartDate" in sent:
-        since = rules.instant_of("StartDate", sent["StartDate"], request.now, sandbox.switches)
+        since = rules.timestamp_of("StartDate", sent["StartDate"], request.now, sandbox.switches)
         rows = [each for each in rows if each.created >= since]
     if "EndDate" in sent:
-        until = rules.instant_of("EndDate", sent["EndDate"], request.now, sandbox.switches)
+        until = rules.timestamp_of("EndDate", sent["EndDate"], request.now, sandbox.switches)
         rows = [each for each in rows if each.created <= until]
     return list_page(request, sent, page, "Invoices", rows, write=Invoice.row)
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def instant(text: str) -> datetime:
-    """Read an ISO 8601 instant; UTC if it names no zone."""
+def timestamp(text: str) -> datetime:
+    """Read an ISO 8601 timestamp; UTC if it names no zone."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -44,11 +44,11 @@ def read_switches(_: click.Context, __: click.Parameter, assignments: tuple[str,
 OPTIONS = (
     click.option(
         "--at",
-        type=instant,
-        metavar="INSTANT",
+        type=timestamp,
+        metavar="TIMESTAMP",
         envvar="IMPACT_SANDBOX_AT",
         show_envvar=True,
-        help="Hold the clock at this instant, e.g. 2026-06-30T06:10:00Z.  [default: real time]",
+        help="Stop the clock at this time, e.g. 2026-06-30T06:10:00Z.  [default: real time]",
     ),
     click.option(
         "--seed",

@@ -48,7 +48,7 @@ class Run(NamedTuple):
         return not wanted or value in wanted
 
     def rows(self, world: World, at: datetime) -> Iterator[dict[str, str]]:
-        """Yield the report's rows as they are at an instant."""
+        """Yield the report's rows as they are at a time."""
         return self.report.rows(world, at, self)
 
     def days(self) -> list[date]:

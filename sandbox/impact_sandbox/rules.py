@@ -91,7 +91,7 @@ class RefusalError(Exception):
 
 
 class Dated(Protocol):
-    """What the filters look at; instants are epoch seconds."""
+    """What the filters look at; times are epoch seconds."""
 
     @property
     def campaign_id(self) -> str:
@@ -125,8 +125,8 @@ class Query:
     def holds(self, row: Dated) -> bool:
         """Tell whether every filter keeps a row."""
         for name, (start, end) in self.spans.items():
-            instant = getattr(row, name)
-            if instant is None or not start <= instant <= end:
+            at = getattr(row, name)
+            if at is None or not start <= at <= end:
                 return False
         return self.campaign_id in {None, row.campaign_id} and self.state in {None, row.state}
 
@@ -150,7 +150,7 @@ def read_query(sent: dict[str, str], now: int, switches: Switches, began: int | 
 
     Args:
         sent: The parameters.
-        now: The instant of the request in epoch seconds.
+        now: The time of the request in epoch seconds.
         switches: How this impact.com behaves.
         began: When the account was activated, if windows that begin earlier are refused.
 
@@ -163,8 +163,8 @@ def read_query(sent: dict[str, str], now: int, switches: Switches, began: int | 
             raise RefusalError(Rule.PAIR, f"{first} and {last} must be sent together", first)
         if first not in sent:
             continue
-        start = instant_of(first, sent[first], now, switches)
-        end = instant_of(last, sent[last], now, switches)
+        start = timestamp_of(first, sent[first], now, switches)
+        end = timestamp_of(last, sent[last], now, switches)
         if start > end:
             raise RefusalError(Rule.ORDER, f"{first} must not be after {last}", first)
         if end - start > WIDEST_SPAN:
@@ -196,7 +196,7 @@ def number_of(name: str, text: str | None) -> str | None:
     return text
 
 
-def instant_of(name: str, text: str, now: int, switches: Switches) -> int:
+def timestamp_of(name: str, text: str, now: int, switches: Switches) -> int:
     """Read a date parameter: ISO 8601 in whole seconds, with a zone.
 
     What is refused was met in several live accounts; the words are impact.com's.
@@ -209,12 +209,12 @@ def instant_of(name: str, text: str, now: int, switches: Switches) -> int:
     if not found["zone"]:
         raise RefusalError(Rule.ZONE, message, name)
     try:
-        instant = int(datetime.fromisoformat(text).timestamp())
+        at = int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         raise RefusalError(Rule.TIME, message, name) from None
-    if instant > now + FARTHEST_FUTURE and switches.far_future == "refuse":
+    if at > now + FARTHEST_FUTURE and switches.far_future == "refuse":
         raise RefusalError(Rule.FUTURE, message, name)
-    return instant
+    return at
 
 
 def date_of(name: str, text: str) -> date:
@@ -228,7 +228,7 @@ def date_of(name: str, text: str) -> date:
 
 
 def years_before(now: int, years: int) -> int:
-    """Return the same moment some years ago."""
+    """Return the same time some years ago."""
     at = datetime.fromtimestamp(now, UTC)
     day = 28 if (at.month, at.day) == (2, 29) else at.day
     return int(at.replace(year=at.year - years, day=day).timestamp())

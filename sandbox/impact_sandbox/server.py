@@ -68,7 +68,7 @@ class Sandbox:
 
     Args:
         world: The account.
-        at: The instant at which the clock stands still; without it, the real time passes.
+        at: The time at which the clock is stopped; without it, it runs.
         port: A free one if 0.
         faults: What goes wrong: a list of Fault, or Chaos.
         switches: See Switches; each may also be given by its name.
@@ -179,7 +179,7 @@ class Sandbox:
         return self._frozen or datetime.now(UTC).replace(microsecond=0)
 
     def set_time(self, at: datetime) -> None:
-        """Put the clock to an instant, and hold it there."""
+        """Set the clock to a time, and stop it there."""
         self._frozen = at
 
     def advance(self, seconds: float) -> None:
@@ -432,7 +432,7 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Write an instant as HTTP does; the sandbox's own clock is what time it is."""
+        """Write a time as HTTP does; the sandbox's own clock is what time it is."""
         return super().date_time_string(timestamp or self.server.sandbox.at.timestamp())
 
     def respond(self) -> None:

@@ -33,8 +33,8 @@ REPLACEMENT = r"\ufffd"
 # A string of JSON, or what Python and Java write for numbers that JSON has no way to write.
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)', re.DOTALL)
 
-# What may be odd in a string: an escape, of which a surrogate pair is one, or a control character.
-ODD = re.compile(
+# What is not taken as it is: escapes, of which a surrogate pair is one, and control characters.
+ESCAPES_AND_CONTROLS = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x1f]",
     re.DOTALL,
@@ -110,15 +110,15 @@ def repaired(content: bytes) -> tuple[str, list[str]]:
     """
     replaced: dict[str, None] = {}
 
-    def exact(odd: re.Match[str]) -> str:
-        text, what = exact_character(odd[0])
+    def exact(found: re.Match[str]) -> str:
+        text, what = exact_character(found[0])
         if what:
             replaced[what] = None
         return text
 
     def exact_token(token: re.Match[str]) -> str:
         if token[0].startswith('"'):
-            return ODD.sub(exact, token[0])
+            return ESCAPES_AND_CONTROLS.sub(exact, token[0])
         replaced["NaN or Infinity (now text)"] = None
         return f'"{token[0]}"'
 

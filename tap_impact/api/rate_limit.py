@@ -23,7 +23,7 @@ MAX_GAP_SECONDS = 60
 
 @dataclass
 class Budget:
-    """What is left of one hourly limit; instants are those of the clock."""
+    """What is left of one hourly limit; times are those of the clock."""
 
     limit: int
     left: int
@@ -139,7 +139,7 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
 def seconds_to_reset(headers: Mapping[str, str]) -> float | None:
     """In how many seconds a limit is renewed (page on rate limits).
 
-    The brand's page gives an example of the reset as an instant, in seconds since 1970.
+    The brand's page gives an example of the reset as a timestamp, in seconds since 1970.
     """
     seconds = number(headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset"))
     if seconds is None:

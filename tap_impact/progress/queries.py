@@ -54,7 +54,7 @@ class Query(NamedTuple):
     def narrower(self, campaign_ids: Iterable[str]) -> list[Query]:
         """Queries that together find the same rows; none if it cannot be narrowed down.
 
-        A month's actions can lock at one instant, where only campaign and state tell them apart.
+        A month's actions can lock in one second, where only campaign and state tell them apart.
         """
         if self.window.can_be_halved:
             return [self._replace(window=half) for half in self.window.halves()]
@@ -70,7 +70,7 @@ def without_unanswered(
 ) -> Iterator[Query]:
     """Queries that together find what one does, but for those that are known to have no answer.
 
-    The search for the instants of the latter, and for the campaigns that are too large there, is
+    The search for the seconds of the latter, and for the campaigns that are too large there, is
     not repeated.
     """
     known = {

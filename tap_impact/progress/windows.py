@@ -26,7 +26,7 @@ NARROWEST = timedelta(seconds=1)
 class Window(NamedTuple):
     """A span of time, UTC, in whole seconds.
 
-    impact.com's filters include both ends, so two windows that meet share the rows of one instant.
+    impact.com's filters include both ends, so two windows that meet share the rows of one second.
     """
 
     start: datetime

@@ -51,7 +51,7 @@ class Path(NamedTuple):
 
 
 @dataclass
-class OddValues:
+class RowAnomalies:
     """The anomalies of one row."""
 
     unreadable: dict[str, Role] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_impact.records.anomalies import OddValues
+from tap_impact.records.anomalies import RowAnomalies
 from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableValue
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SAMPLE = 50
 # Few enough rows for the processor's cache, enough to spread the cost of each step.
 ROWS_AT_ONCE = 200
 
-NOT_ODD = OddValues()
+NO_ANOMALIES = RowAnomalies()
 
 # What the values of most columns are, and what can be cached: `1`, `1.0` and `True` are equal.
 TEXTS = frozenset({str, type(None)})
@@ -71,19 +71,21 @@ class Column:
         self._field = field
         self._cache = cache
 
-    def json(self, values: Sequence[Any], odd: Mapping[int, OddValues]) -> Iterable[bytes]:
+    def json(self, values: Sequence[Any], anomalies: Mapping[int, RowAnomalies]) -> Iterable[bytes]:
         """The JSON of each value's property, by the shortest way; a `repeat` if it is but one.
 
         Args:
             values: of the rows, as sent.
-            odd: where to note by row what cannot be read; null stands for it.
+            anomalies: where to note by row what cannot be read; null stands for it.
         """
         if TEXTS.issuperset(map(type, values)):
             try:
                 return self._json_of_texts(values)
             except UnreadableValue:
                 pass
-        return [to_json(self._field.value(value, odd[row])) for row, value in enumerate(values)]
+        return [
+            to_json(self._field.value(value, anomalies[row])) for row, value in enumerate(values)
+        ]
 
     def _json_of_texts(self, texts: Sequence[str | None]) -> Iterable[bytes]:
         first = texts[0]
@@ -127,7 +129,7 @@ class RecordEncoder:
         record_map: what the records are made of.
         selected: the properties to write, in this order.
         constants: values of properties that are the same in every record.
-        anomalies: where to count what is odd in the rows.
+        anomalies: where to count what is wrong in the rows.
         quoted: the properties whose numbers are written as text.
     """
 
@@ -172,26 +174,26 @@ class RecordEncoder:
 
     def columns(self, rows: Sequence[Any]) -> Columns:
         """The JSON of the rows' values, by property; as for `encode`. There is at least one row."""
-        odd: defaultdict[int, OddValues] = defaultdict(OddValues)
+        by_row: defaultdict[int, RowAnomalies] = defaultdict(RowAnomalies)
         are_whole = self._are_whole(rows)
         values = self._values(rows, are_whole=are_whole)
         columns: dict[str, Iterable[bytes]] = {
-            field.name: column.json(values[field.source], odd) for field, column in self._columns
+            field.name: column.json(values[field.source], by_row) for field, column in self._columns
         }
-        is_clean = not any(each.as_sent for each in odd.values())
+        is_clean = not any(each.as_sent for each in by_row.values())
         if is_clean and are_whole:
             columns[ADDITIONAL_FIELDS] = repeat(b"null", len(rows))
         else:
             unknown = self._anomalies.unknown_fields
             columns[ADDITIONAL_FIELDS] = [
-                to_json(self._map.additional(as_sent(row), odd.get(each, NOT_ODD), unknown))
+                to_json(self._map.additional(as_sent(row), by_row.get(each, NO_ANOMALIES), unknown))
                 for each, row in enumerate(rows)
             ]
         if is_clean:
             return Columns(columns, len(rows))
         is_kept = [True] * len(rows)
-        for row in sorted(odd):
-            if unreadable := odd[row].unreadable:
+        for row in sorted(by_row):
+            if unreadable := by_row[row].unreadable:
                 is_kept[row] = self._anomalies.count(unreadable, self._map.identity(rows[row]))
         size = sum(is_kept)
         placed: dict[str, Iterable[bytes]] = {

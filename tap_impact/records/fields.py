@@ -1,7 +1,7 @@
 """From a row of impact.com to a record: names, types and blanks, declared once per schema.
 
 Scalars of the API are strings whatever its specification says, and "no value" has several
-spellings. A record has exactly its schema's properties: instants in UTC, money as exact decimals,
+spellings. A record has exactly its schema's properties: timestamps in UTC, money as exact decimals,
 blanks as null.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_impact.records.anomalies import OddValues, Path, Role
+from tap_impact.records.anomalies import Path, Role, RowAnomalies
 from tap_impact.records.names import column_name
 from tap_impact.records.timestamps import iso, parse_with_offset
 
@@ -73,8 +73,8 @@ class Field(NamedTuple):
     """
     role: Role = Role.OTHER
     """What it means if a value cannot be read."""
-    read_within: Callable[[Any, OddValues, Path], Any] | None = None
-    """In place of `read` for objects and lists of them: notes what is odd within.
+    read_within: Callable[[Any, RowAnomalies, Path], Any] | None = None
+    """In place of `read` for objects and lists of them: notes what is wrong within.
 
     What it raises is the same.
     """
@@ -83,14 +83,14 @@ class Field(NamedTuple):
         """The same, where the API's name would make no good column."""
         return self._replace(name=name)
 
-    def value(self, sent: Any, odd: OddValues, parent: Path | None = None) -> Any:
-        """What the property is; null if it cannot be read, and then noted in `odd`."""
+    def value(self, sent: Any, found: RowAnomalies, parent: Path | None = None) -> Any:
+        """What the property is; null if it cannot be read, and then noted in `found`."""
         try:
             if self.read_within is None:
                 return self.read(sent)
-            return self.read_within(sent, odd, self.path(parent))
+            return self.read_within(sent, found, self.path(parent))
         except UnreadableValue:
-            odd.add_unreadable(self.path(parent), self.role, sent)
+            found.add_unreadable(self.path(parent), self.role, sent)
             return None
 
     def path(self, parent: Path | None) -> Path:
@@ -149,24 +149,24 @@ class RecordMap:
             UnreadableField: The row cannot be placed, because its key or what it is dated by cannot
                 be read; it is counted.
         """
-        odd = OddValues()
-        record = {field.name: field.value(row.get(field.source), odd) for field in self.sent}
+        found = RowAnomalies()
+        record = {field.name: field.value(row.get(field.source), found) for field in self.sent}
         if self.is_from_api:
             unknown = anomalies.unknown_fields if anomalies else set[str]()
-            record[ADDITIONAL_FIELDS] = self.additional(row, odd, unknown)
-        unreadable = odd.unreadable
+            record[ADDITIONAL_FIELDS] = self.additional(row, found, unknown)
+        unreadable = found.unreadable
         if unreadable and not (anomalies and anomalies.count(unreadable, self.identity(row))):
             raise UnreadableField(next(iter(unreadable)))
         return record
 
     def additional(
-        self, row: Mapping[str, Any], odd: OddValues, unknown: set[str]
+        self, row: Mapping[str, Any], found: RowAnomalies, unknown: set[str]
     ) -> dict[str, Any] | None:
         """What a row holds and no other property has, as sent; None if there is nothing.
 
         Args:
             row: as sent.
-            odd: what was found odd in its fields.
+            found: the anomalies of its fields.
             unknown: where the names of fields that the map does not know are added.
         """
         additional = {
@@ -174,8 +174,8 @@ class RecordMap:
             for name, value in row.items()
             if name not in self.sources and not is_blank(value)
         }
-        unknown.update(additional, odd.unknown)
-        return additional | odd.as_sent or None
+        unknown.update(additional, found.unknown)
+        return additional | found.as_sent or None
 
     def identity(self, row: Row) -> str:
         """What names a row in the log: its keys as sent, or its `Id` if it has none."""
@@ -263,7 +263,7 @@ def timestamp(source: str, description: str) -> Field:
 
 
 def day(name: str, source: str, description: str) -> Field:
-    """The calendar day of a moment in the account's own offset: the day that a person reads."""
+    """The calendar day of a timestamp in the account's own offset: the day that a person reads."""
     schema = nullable("string", description) | {"format": "date"}
     return Field(source, name, schema, read_day, read_days)
 

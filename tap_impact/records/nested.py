@@ -19,7 +19,7 @@ from tap_impact.records.names import column_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_impact.records.anomalies import OddValues, Path
+    from tap_impact.records.anomalies import Path, RowAnomalies
 
 
 def nested(source: str, description: str, *fields: Field) -> Field:
@@ -78,29 +78,31 @@ class ObjectReader(NamedTuple):
         """The properties."""
         return {"properties": {field.name: field.json_schema for field in self.fields}}
 
-    def read_object(self, value: object, odd: OddValues, path: Path) -> dict[str, Any] | None:
+    def read_object(self, value: object, found: RowAnomalies, path: Path) -> dict[str, Any] | None:
         """What `nested` makes of a value."""
         if isinstance(value, list) and len(value) <= 1:
             (value,) = value or (None,)
-        return self._record(value, odd, path) if value != {} and not is_blank(value) else None
+        return self._record(value, found, path) if value != {} and not is_blank(value) else None
 
-    def read_list(self, value: object, odd: OddValues, path: Path) -> list[dict[str, Any]] | None:
+    def read_list(
+        self, value: object, found: RowAnomalies, path: Path
+    ) -> list[dict[str, Any]] | None:
         """What `nested_list` makes of a value."""
         records = []
         for position, item in enumerate(listed(value, self.known)):
             try:
                 if item != {} and not is_blank(item):
-                    records.append(self._record(item, odd, path.item(position)))
+                    records.append(self._record(item, found, path.item(position)))
             except UnreadableValue:
-                odd.add_unreadable(path.item(position), Role.OTHER, item)
+                found.add_unreadable(path.item(position), Role.OTHER, item)
         return records or None
 
-    def _record(self, value: object, odd: OddValues, path: Path) -> dict[str, Any]:
+    def _record(self, value: object, found: RowAnomalies, path: Path) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise UnreadableValue
         for name, sent in value.items():
             if name not in self.known and not is_blank(sent):
-                odd.add_unknown(path.at(name), sent)
+                found.add_unknown(path.at(name), sent)
         return {
-            field.name: field.value(value.get(field.source), odd, path) for field in self.fields
+            field.name: field.value(value.get(field.source), found, path) for field in self.fields
         }

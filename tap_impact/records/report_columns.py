@@ -145,7 +145,7 @@ def column_of(source: str, data_type: str, description: str) -> Field:
         case "date" if pattern and "h" not in pattern:
             return calendar_day(source, description)
         case "date" | "datetime" | "date-time" | "timestamp":
-            return moment(source, description)
+            return any_timestamp(source, description)
         case _:
             return any_text(source, description)
 
@@ -181,10 +181,10 @@ def calendar_day(source: str, description: str) -> Field:
     return Field(source, column_name(source), schema, read_calendar_day)
 
 
-def moment(source: str, description: str) -> Field:
-    """A moment in UTC; one that is written without an offset is taken as UTC, a day as midnight."""
+def any_timestamp(source: str, description: str) -> Field:
+    """A timestamp in UTC, which is the zone of one without; a day is its midnight."""
     schema = nullable("string", description) | {"format": "date-time"}
-    return Field(source, column_name(source), schema, read_moment)
+    return Field(source, column_name(source), schema, read_any_timestamp)
 
 
 def as_key(field: Field) -> Field:
@@ -248,22 +248,22 @@ def without_idle_zeros(number: Decimal) -> Decimal:
 
 def read_calendar_day(value: object) -> str | None:
     """What `calendar_day` makes of a value."""
-    return None if is_blank(value) else written_moment(as_text(value)).date().isoformat()
+    return None if is_blank(value) else parse_any_timestamp(as_text(value)).date().isoformat()
 
 
-def read_moment(value: object) -> str | None:
-    """What `moment` makes of a value."""
+def read_any_timestamp(value: object) -> str | None:
+    """What `any_timestamp` makes of a value."""
     if is_blank(value):
         return None
-    found = written_moment(as_text(value))
+    found = parse_any_timestamp(as_text(value))
     try:
         return iso(found if found.tzinfo else found.replace(tzinfo=UTC))
     except OverflowError:
         raise UnreadableValue from None
 
 
-def written_moment(written: str) -> datetime:
-    """A moment as it is written, with its offset if it has one; a day alone is its midnight.
+def parse_any_timestamp(written: str) -> datetime:
+    """A timestamp as it is written, with its offset if it has one; a day alone is its midnight.
 
     Raises:
         UnreadableValue: It is in no form that reports were seen to use.

@@ -1,4 +1,4 @@
-"""Moments as impact.com and Singer write them."""
+"""Timestamps as impact.com and Singer write them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Years before impact.com was there."""
 
 
-def iso(instant: datetime) -> str:
-    """Write an instant as `2026-06-30T06:10:00Z`, the form that both Singer and impact.com take."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def iso(at: datetime) -> str:
+    """Write a timestamp as `2026-06-30T06:10:00Z`, a form that Singer and impact.com take."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -22,18 +22,18 @@ def parse_timestamp(text: str) -> datetime:
         ValueError: It is not ISO-8601.
         OverflowError: It is beyond the ends of time in UTC.
     """
-    instant = datetime.fromisoformat(text)
-    utc = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    at = datetime.fromisoformat(text)
+    utc = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return max(utc, EARLIEST)
 
 
 def parse_with_offset(written: str) -> datetime:
-    """A moment in the offset that it was written in.
+    """Read an ISO-8601 date-time, in the offset that it was written in.
 
     Raises:
-        ValueError: It is no ISO-8601 date-time with an offset.
+        ValueError: It is none, or has no offset.
     """
-    moment = datetime.fromisoformat(written)
-    if moment.tzinfo is None:
+    at = datetime.fromisoformat(written)
+    if at.tzinfo is None:
         raise ValueError
-    return moment
+    return at

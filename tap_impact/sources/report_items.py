@@ -22,7 +22,7 @@ from tap_impact.progress.windows import oldest_first
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import UnreadableValue, as_text, is_blank
 from tap_impact.records.ordinals import Ordinals
-from tap_impact.records.report_columns import read_dimension, written_moment
+from tap_impact.records.report_columns import parse_any_timestamp, read_dimension
 from tap_impact.sources.reports import Report
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ def item_of(
 
 
 def moment_of(sent: object) -> tuple[str | None, str | None]:
-    """The instant and the day of an action; a day alone tells no instant."""
+    """The time and the day of an action; a day alone tells no time."""
     try:
-        found = None if is_blank(sent) else written_moment(as_text(sent))
+        found = None if is_blank(sent) else parse_any_timestamp(as_text(sent))
     except UnreadableValue:
         return as_text(sent), None
     if found is None:

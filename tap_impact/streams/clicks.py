@@ -19,7 +19,7 @@ from tap_impact.records.fields import (
 from tap_impact.sources.click_exports import DAILY, EACH, EXPORT, ClickExportSource
 from tap_impact.streams.stream import Stream
 
-INSTANT = {"format": "date-time"}
+DATE_TIME = {"format": "date-time"}
 DAY = {"format": "date"}
 
 # What makes a click itself, and so its key, which is the same whenever the click is loaded. Names
@@ -105,11 +105,11 @@ CLICK_EXPORTS = Stream(
     record_map=RecordMap(
         given("click_day", described("string", "Day whose clicks were exported.") | DAY),
         given("job_id", nullable("string", "Job of the export; null if it was answered at once.")),
-        given("requested_at", described("string", "When the export was asked for.") | INSTANT),
+        given("requested_at", described("string", "When the export was asked for.") | DATE_TIME),
         given(
             "completed_at",
             nullable("string", "When it was completed; null if the token may not look at jobs.")
-            | INSTANT,
+            | DATE_TIME,
         ),
         given("clicks", described("integer", "Clicks in the export.")),
         given(

@@ -28,6 +28,7 @@ from tap_impact.records.report_columns import (
     ColumnNames,
     amount,
     any_text,
+    any_timestamp,
     as_key,
     calendar_day,
     cleaned,
@@ -35,7 +36,6 @@ from tap_impact.records.report_columns import (
     count,
     dimension,
     figure,
-    moment,
     unique_names,
 )
 from tap_impact.sources.lists import ListSource
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tap_impact.sources.reports import Metadata
 
 DAY = {"format": "date"}
-INSTANT = {"format": "date-time"}
+DATE_TIME = {"format": "date-time"}
 
 # impact.com lists no names of these scopes in public; they are after those of its other pages.
 RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
@@ -186,7 +186,7 @@ PRESETS = {
         via=Via.EXPORT,
         columns=(
             dimension("action_id", "The action that the item belongs to; joins actions."),
-            moment("action_date", "When the action happened."),
+            any_timestamp("action_date", "When the action happened."),
             any_text("action_status", "State of the action."),
             any_text("sku", "SKU of the item."),
             any_text("category", "Category of the item, as the brand has it."),
@@ -222,7 +222,7 @@ PRESETS = {
         columns=(
             dimension("action_id", "The action that was paid; joins actions."),
             any_text("paystub_id", "The withdrawal (paystub) that it was paid with."),
-            moment("action_date", "When the action happened."),
+            any_timestamp("action_date", "When the action happened."),
             amount("sale_amount", "Sale amount of the action."),
             amount("earnings", "What was paid for it."),
             any_text("sub_id1", "The partner's own word for the click."),
@@ -278,7 +278,7 @@ PRESETS = {
         every=Every.DAY,
         lookback_days=3,
         columns=(
-            moment("clicked_at", "When the click happened."),
+            any_timestamp("clicked_at", "When the click happened."),
             any_text("campaign_name", "Name of the campaign."),
             any_text("sub_id1", "The partner's own word for the click."),
             any_text("referring_url", "Page that the click came from."),
@@ -302,7 +302,7 @@ READ_AT = computed(
     "string",
     "Start of the run that read the row. Rows of a period that are older than read_at of it in "
     "report_periods are no longer in the report.",
-    **INSTANT,
+    **DATE_TIME,
 )
 OWN_NAMES = [each.name for each in (*OWN, ROW_KEY, READ_AT)]
 

@@ -145,7 +145,7 @@ SENT = 1_782_800_000
         ({"X-RateLimit-Reset": "11"}, 11),
         ({"Retry-After": "Wed, 01 Jul 2026 00:00:00 GMT", "RateLimit-Reset": "9"}, 9),
         ({"RateLimit-Reset": "-1"}, None),
-        # the brand's page shows an instant
+        # the brand's page shows a timestamp
         ({"X-RateLimit-Reset": f"{SENT + 30}", "Date": formatdate(SENT, usegmt=True)}, 30),
         ({"X-RateLimit-Reset": f"{SENT - 30}", "Date": formatdate(SENT, usegmt=True)}, 0),
     ],

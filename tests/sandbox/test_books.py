@@ -34,7 +34,7 @@ SOURCES = ("actions", "other_earnings", "invoice_lines", "withdrawals")
 
 
 def month_year(text: str) -> str:
-    """Write an instant's month as invoices do."""
+    """Write a time's month as invoices do."""
     at = datetime.fromisoformat(text)
     return f"{at.month}{at.year}"
 

@@ -77,7 +77,7 @@ def test_help_names_every_switch_with_its_values() -> None:
         assert ", ".join(choices) in said
 
 
-def test_an_instant_that_is_none() -> None:
+def test_a_time_that_is_none() -> None:
     answer = run("truth", "--at", "yesterday")
     assert answer.exit_code == 2
     assert "yesterday is not like 2026-06-30T06:10:00Z" in answer.stderr

@@ -39,7 +39,7 @@ def run(
     )
 
 
-def test_the_tap_reads_a_sandbox_at_the_instant_that_is_named(tmp_path: Path) -> None:
+def test_the_tap_reads_a_sandbox_at_the_time_that_is_named(tmp_path: Path) -> None:
     log = tmp_path / "requests.ndjson"
     ran = run(
         config={"start_date": "2026-06-20T00:00:00Z", "auth_token": "another account's"},

@@ -26,7 +26,7 @@ NEVER_CHANGES = (
     "IntendedAmount",
     "CustomerCity",
 )
-instants = st.integers(0, 170 * 86_400).map(
+times = st.integers(0, 170 * 86_400).map(
     lambda seconds: datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=seconds),
 )
 
@@ -35,7 +35,7 @@ def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-def test_the_same_seed_and_instant_give_the_same_world() -> None:
+def test_the_same_seed_and_time_give_the_same_world() -> None:
     again = World(opened=OPENED, actions_per_day=8)
     list(
         islice(again.actions(LATE + timedelta(days=90)), 500)
@@ -52,7 +52,7 @@ def test_another_seed_is_another_account() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(instants, st.integers(1, 60 * 86_400))
+@given(times, st.integers(1, 60 * 86_400))
 def test_a_later_world_is_the_same_world_grown_older(at: datetime, later: int) -> None:
     before = {row["Id"]: row for row in WORLD.actions(at)}
     after = {row["Id"]: row for row in WORLD.actions(at + timedelta(seconds=later))}
@@ -70,7 +70,7 @@ def test_a_later_world_is_the_same_world_grown_older(at: datetime, later: int) -
 
 
 @settings(max_examples=25, deadline=None)
-@given(instants)
+@given(times)
 def test_deltas_and_items_add_up_to_the_action(at: datetime) -> None:
     payouts: dict[str, Decimal] = defaultdict(Decimal)
     amounts: dict[str, Decimal] = defaultdict(Decimal)
@@ -87,7 +87,7 @@ def test_deltas_and_items_add_up_to_the_action(at: datetime) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(instants)
+@given(times)
 def test_states_follow_from_the_dates(at: datetime) -> None:
     now = int(at.timestamp())
     for row in WORLD.actions(at):
@@ -150,9 +150,9 @@ def test_every_kind_of_life_is_lived() -> None:
     assert by_hand
     monthly = {row["LockingDate"] for row in rows if row["CampaignId"] == "2044"}
     assert len(monthly) == 6
-    instants_of_events = [row["EventDate"] for row in rows]
-    assert len(instants_of_events) > len(set(instants_of_events))
-    assert {text[-6:] for text in instants_of_events} == {"-08:00", "-07:00"}
+    dates = [row["EventDate"] for row in rows]
+    assert len(dates) > len(set(dates))
+    assert {text[-6:] for text in dates} == {"-08:00", "-07:00"}
     updates = [update["Id"] for update in WORLD.action_updates(LATE)]
     assert len(updates) == len(set(updates))
     assert len(updates) > sum(len(action.steps) for action in actions)

@@ -1,7 +1,7 @@
 """Who the account is, its calendar, and how it draws its days.
 
 Every calendar day of the account (in its own time zone) is drawn from a generator of its own, so
-one day costs one day, and the world at a later instant is the same world grown older. Instants
+one day costs one day, and the world at a later time is the same world grown older. Times
 are whole seconds since the Unix epoch inside this package, and aware datetimes at its door.
 Field names and their order are those of impact.com's OpenAPI files (partner, version 16).
 """
@@ -21,7 +21,7 @@ Row = dict[str, str]
 
 DAY = 86_400
 LONGEST_LAG = 40 * 60
-"""From an event's own timestamp to the moment at which impact.com's API shows it."""
+"""From an event's own timestamp to the time at which impact.com's API shows it."""
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
 
@@ -75,23 +75,23 @@ class Account:
         self.varied_terms = False
         self._midnights: dict[int, int] = {}
 
-    # -- instants --------------------------------------------------------------------------
+    # -- times ----------------------------------------------------------------------------
 
-    def text(self, instant: int | None) -> str:
-        """Write an instant as impact.com does: in the account's offset, blank if there is none."""
-        return datetime.fromtimestamp(instant, self.zone).isoformat() if instant else ""
+    def text(self, at: int | None) -> str:
+        """Write a timestamp as impact.com does: in the account's offset, blank if there is none."""
+        return datetime.fromtimestamp(at, self.zone).isoformat() if at else ""
 
     def midnight(self, day: int) -> int:
-        """Return the instant at which a calendar day (an ordinal) of the account begins."""
+        """Return the time at which a calendar day (an ordinal) of the account begins."""
         found = self._midnights.get(day)
         if found is None:
             at = datetime.combine(date.fromordinal(day), datetime.min.time(), self.zone)
             found = self._midnights[day] = int(at.timestamp())
         return found
 
-    def day_of(self, instant: int) -> int:
-        """Return the account's calendar day (an ordinal) that holds an instant."""
-        return datetime.fromtimestamp(instant, self.zone).toordinal()
+    def day_of(self, at: int) -> int:
+        """Return the account's calendar day (an ordinal) that a time is in."""
+        return datetime.fromtimestamp(at, self.zone).toordinal()
 
     @property
     def began(self) -> int:

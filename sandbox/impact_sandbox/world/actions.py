@@ -47,7 +47,7 @@ FATE_SHARES = (0.74, 0.80, 0.83, 0.91, 0.935, 0.965, 0.985)
 
 
 class Step(NamedTuple):
-    """One change of an action: its own instant, and the one at which the API begins to show it."""
+    """One change of an action: its own time, and that at which the API begins to show it."""
 
     at: int
     shown: int
@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """All that ever happens to one action. ``lock`` is the instant from which it is final."""
+    """All that ever happens to one action. ``lock`` is the time from which it is final."""
 
     id: str
     day: int
@@ -85,7 +85,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class SeenAction:
-    """An action as impact.com's API shows it at an instant."""
+    """An action as impact.com's API shows it at a time."""
 
     world: Actions
     life: Life
@@ -381,7 +381,7 @@ class Actions(Account):
         at: datetime,
         since: datetime | None = None,
     ) -> dict[str, tuple[int, Decimal]]:
-        """Count the actions (that happened at or after an instant) by state; sum their payouts."""
+        """Count the actions (that happened at or after a time) by state; sum their payouts."""
         totals: dict[str, tuple[int, Decimal]] = {}
         for action in self.seen(at, int(since.timestamp()) if since else None):
             count, payout = totals.get(action.state, (0, ZERO))
@@ -479,7 +479,7 @@ class Actions(Account):
         event: int,
         salt: int,
     ) -> tuple[tuple[Step, ...], int | None]:
-        """Draw the steps of an action's life, and the instant from which it is final."""
+        """Draw the steps of an action's life, and the time from which it is final."""
         draw = rng.random
         created = self._posting(campaign, day, event, draw(), draw())
         fate = FATES[bisect_left(FATE_SHARES, draw())]
@@ -490,7 +490,7 @@ class Actions(Account):
             dated = lock = None
         room = planned - created - 3 * 3600
         changes = sorted((created + 60 + int(room * draw() ** 2), kind) for kind in fate)
-        kinds = iter(fate)  # the order of the fate, at the drawn instants
+        kinds = iter(fate)  # the order of the fate, at the drawn times
         plan = [(at, next(kinds)) for at, _ in changes]
         if dated is not None:
             plan = sorted([*plan, (dated, "dated")])
@@ -529,7 +529,7 @@ class Actions(Account):
         return tuple(steps), lock
 
     def _price(self, campaign: Campaign, amount: Decimal, salt: int, at: int) -> Decimal:
-        """Return what the terms that are in force at an instant pay."""
+        """Return what the terms that are in force at a time pay."""
         amendments = 0
         if self.varied_terms and campaign is not CAMPAIGNS[-1]:
             amendments, _ = amended(self.began, CAMPAIGNS.index(campaign), at)

@@ -61,7 +61,7 @@ class Clicks(Account):
     """The clicks of an account."""
 
     def clicks(self, day: date, at: datetime) -> Iterator[dict[str, Any]]:
-        """Yield the clicks of one of the account's days, as an export made at an instant has them.
+        """Yield the clicks of one of the account's days, as an export made at a time has them.
 
         Rows have impact.com's export names; one Id may stand for several rows, and a few rows are
         wholly identical. They are drawn as they are asked for: a day may be any size.
@@ -84,7 +84,7 @@ class Clicks(Account):
             yield place_of(salt)
 
     def _clicked(self, day: date, at: datetime) -> Iterator[tuple[int, int, int, float]]:
-        """Yield the number, the instant, the bits and the luck of each click of a day."""
+        """Yield the number, the time, the bits and the luck of each click of a day."""
         ordinal = day.toordinal()
         if day < self.opened:
             return

@@ -31,7 +31,7 @@ class Paper(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """A contract at an instant; instants are epoch seconds, NEVER for an open end."""
+    """A contract at a time; times are epoch seconds, NEVER for an open end."""
 
     account: Account
     paper: Paper
@@ -238,7 +238,7 @@ class Contracts(Account):
     """The contracts of an account."""
 
     def contracts(self, at: datetime) -> list[Contract]:
-        """Return every contract, whichever its status, as it is at an instant."""
+        """Return every contract, whichever its status, as it is at a time."""
         now, opened = int(at.timestamp()), self.opened.toordinal()
         found = []
         for number, paper in enumerate(papers(opened)):

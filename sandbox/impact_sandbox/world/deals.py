@@ -124,7 +124,7 @@ def deals(account: Account, campaign_id: str, now: int) -> list[dict[str, Any]]:
 
 
 def deal(account: Account, campaign: Campaign, number: int, now: int) -> dict[str, Any]:
-    """Return one of a campaign's deals as it is at an instant."""
+    """Return one of a campaign's deals as it is at a time."""
     own = SPRING if number == 1 else SPECIAL[campaign.id]
     start = account.began
     end = start + SEASON if number == 2 else 0  # noqa: PLR2004
@@ -183,7 +183,7 @@ def creatives(account: Account, campaign: Campaign, now: int) -> Iterator[Creati
 def ad(
     account: Account, campaign: Campaign, number: int, creative: Creative, now: int
 ) -> dict[str, Any]:
-    """Return one ad as it is at an instant."""
+    """Return one ad as it is at a time."""
     ad_id, name, kind, made = creative
     shift = made + number * 3 * DAY + int(campaign.id) % 7 * DAY
     refreshed = max(0, (now - shift) // REFRESHED_EVERY)

@@ -64,7 +64,7 @@ class Line(NamedTuple):
 
 
 class Invoice(NamedTuple):
-    """An invoice as it is at an instant; its lines are paid later."""
+    """An invoice as it is at a time; its lines are paid later."""
 
     account: Invoices
     number: int
@@ -161,7 +161,7 @@ class Invoices(Actions):
     """The invoices of an account."""
 
     def invoices(self, at: datetime) -> list[Invoice]:
-        """Return the invoices that exist at an instant, newest first; none for an empty month."""
+        """Return the invoices that exist at a time, newest first; none for an empty month."""
         now = int(at.timestamp())
         found: list[Invoice] = []
         month = self.opened.replace(day=1)

@@ -200,9 +200,9 @@ def task(account: Account, number: int, made: int, now: int) -> dict[str, Any]:
     }
 
 
-def in_utc(instant: int) -> str:
-    """Write an instant as tasks do."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+def in_utc(at: int) -> str:
+    """Write a timestamp as tasks do."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 # What a client has no business with: the most telling fields of each.
