@@ -1,4 +1,4 @@
-"""CONTRIBUTING's example of a new stream, followed to the letter in a copy of the code."""
+"""CONTRIBUTING's examples, followed to the letter in a copy of the code."""
 
 from __future__ import annotations
 
@@ -19,46 +19,61 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-IN_NEW_FILE = re.compile(r"new file,? `(.+?)`:\n\n( *)```python\n(.+?)\n *```", re.DOTALL)
-IN_OLD_FILE = re.compile(
-    r"`([^`]+\.py)`, import `BADGES`, and add to `ENDPOINTS`:.+?```python\n(.+?)\n *```", re.DOTALL
+FIELD, STREAM = (
+    CONTRIBUTING.partition(f"## Add a {what}\n")[2].partition("\n## ")[0]
+    for what in ("field", "stream")
 )
+CODE = r"\n\n *```python\n(.+?)\n *```"
+FIELD_OF_STREAM = re.compile(rf"`(tap_impact/streams/.+?\.py)`.+?{CODE}", re.DOTALL)
+FIELD_OF_ROW = re.compile(rf"`(sandbox/.+?\.py)`.+?{CODE}", re.DOTALL)
+NEW_FILE = re.compile(rf"new file,? `([^`]+)`:{CODE}", re.DOTALL)
+ENDPOINT = re.compile(rf"`([^`]+\.py)`, import `BADGES`, and add to `ENDPOINTS`:{CODE}", re.DOTALL)
 SCOPE = re.compile(r"the scope `(.+?)` to `SCOPES` in `(.+?)`")
 RUN = "from impact_sandbox.tap import main; main()"
 
 
-def insert(path: Path, entry: str, into: str, imported: str) -> None:
-    """Add an import, and an entry at the end of a tuple."""
-    before, start, after = path.read_text().partition(f"\n{into} = (\n")
-    entries, end, rest = after.partition("\n)\n")
-    assert start
-    assert end
+def insert(path: Path, before: str, entry: str) -> None:
+    """Put an entry of a tuple, a set or a dict before another."""
+    text = path.read_text()
+    assert before in text, f"{before} is not in {path}"
+    path.write_text(text.replace(before, f"{entry},\n{before}", 1))
+
+
+def add_import(path: Path, line: str) -> None:
+    """Import something; ruff puts it into its place."""
     future = "from __future__ import annotations\n"
-    before = before.replace(future, f"{future}\n{imported}\n", 1)
-    path.write_text(f"{before}{start}{entries}\n{textwrap.indent(entry, '    ')},{end}{rest}")
+    path.write_text(path.read_text().replace(future, f"{future}\n{line}\n", 1))
 
 
-def test_a_stream_is_added_as_it_says(tmp_path: Path) -> None:
+def add_field(copy: Path) -> None:
+    ((path, field),) = FIELD_OF_STREAM.findall(FIELD)
+    kind = field.strip().partition("(")[0]
+    insert(copy / path, 'text("ApiVersion"', field)
+    add_import(copy / path, f"from tap_impact.records.fields import {kind}")
+    ((path, item),) = FIELD_OF_ROW.findall(FIELD)
+    insert(copy / path, '"ApiVersion": "16"', item)
+
+
+def add_stream(copy: Path) -> None:
+    new = NEW_FILE.findall(STREAM)
+    assert len(new) == 2
+    for path, code in new:
+        (copy / path).write_text(textwrap.dedent(f"{code}\n"))
+    streams = copy / "tap_impact/streams/__init__.py"
+    insert(streams, "    ACTION_ITEMS,\n", "BADGES")
+    add_import(streams, "from tap_impact.streams.badges import BADGES")
+    ((path, endpoint),) = ENDPOINT.findall(STREAM)
+    insert(copy / path, "*listings.ENDPOINTS", endpoint)
+    add_import(copy / path, "from impact_sandbox.world.badges import BADGES")
+    ((scope, path),) = SCOPE.findall(STREAM)
+    insert(copy / path, '"Retrieve campaigns"', scope)
+
+
+def test_a_field_and_a_stream_are_added_as_it_says(tmp_path: Path) -> None:
     for name, package in (("tap_impact", ROOT), ("impact_sandbox", ROOT / "sandbox")):
         shutil.copytree(package / name, tmp_path / package.relative_to(ROOT) / name)
-    new = IN_NEW_FILE.findall(CONTRIBUTING)
-    assert len(new) == 2
-    for path, _, code in new:
-        (tmp_path / path).write_text(textwrap.dedent(code) + "\n")
-    insert(
-        tmp_path / "tap_impact/streams/__init__.py",
-        "BADGES",
-        "STREAMS",
-        "from tap_impact.streams.badges import BADGES",
-    )
-    ((path, entry),) = IN_OLD_FILE.findall(CONTRIBUTING)
-    imported = "from impact_sandbox.world.badges import BADGES"
-    insert(tmp_path / path, textwrap.dedent(entry), "ENDPOINTS", imported)
-    ((scope, path),) = SCOPE.findall(CONTRIBUTING)
-    switches = (tmp_path / path).read_text()
-    first = "SCOPES = frozenset(\n    {\n"
-    assert first in switches
-    (tmp_path / path).write_text(switches.replace(first, f"{first}        {scope},\n"))
+    add_field(tmp_path)
+    add_stream(tmp_path)
     for check in (["format"], ["check", "--fix"]):
         ruff = [sys.executable, "-m", "ruff", *check, "--config", str(ROOT / "pyproject.toml")]
         done = subprocess.run([*ruff, tmp_path], capture_output=True, text=True, check=False)
@@ -79,23 +94,19 @@ def test_a_stream_is_added_as_it_says(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     messages = [json.loads(line) for line in ran.stdout.splitlines()]
-    (badge,) = [
-        message["record"]
-        for message in messages
-        if message["type"] == "RECORD" and message["stream"] == "badges"
-    ]
-    assert badge["id"] == "1"
-    assert badge["awarded_date"] == "2026-01-31T17:00:00Z"
+    records = {each["stream"]: each["record"] for each in messages if each["type"] == "RECORD"}
+    assert records["account"]["bonus"] == 1.5
+    assert records["badges"]["id"] == "1"
+    assert records["badges"]["awarded_date"] == "2026-01-31T17:00:00Z"
 
 
 def test_the_kinds_of_fields_are_all_named() -> None:
-    section = CONTRIBUTING.partition("## Add a field")[2].partition("\n## ")[0]
     kinds = {
         name
         for name, function in vars(fields).items()
         if getattr(function, "__annotations__", {}).keys() == {"source", "description", "return"}
     }
-    assert kinds - {*re.findall(r"`(\w+)`", section)} == set()
+    assert kinds - {*re.findall(r"`(\w+)`", FIELD)} == set()
 
 
 def test_every_stream_has_a_row_in_a_table() -> None:
