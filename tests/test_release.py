@@ -26,6 +26,13 @@ def test_the_distributions_have_one_version() -> None:
     assert {part["project"]["version"] for part in parts} == {PROJECT["version"]}
 
 
+def test_every_distribution_brings_the_license() -> None:
+    for part in (".", *PARTS):
+        project = tomllib.loads((ROOT / part / "pyproject.toml").read_text())["project"]
+        assert project["license-files"] == ["LICENSE"]
+        assert (ROOT / part / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
 def test_the_tap_brings_nothing_for_demos() -> None:
     assert [*PROJECT["scripts"]] == ["tap-impact", "tap-impact-inspect"]
     assert not [need for need in PROJECT["dependencies"] if re.match("impact|psycopg|tap-", need)]
