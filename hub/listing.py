@@ -142,9 +142,9 @@ def setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def as_yaml(content: object) -> str:
-    """YAML in the order given, with lists as Meltano writes them."""
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
+def as_yaml(content: object, *, sort_keys: bool = False) -> str:
+    """YAML with lists as Meltano writes them; in the order given, unless it is to be sorted."""
+    return yaml.safe_dump(content, sort_keys=sort_keys, allow_unicode=True, width=96)
 
 
 def files() -> dict[Path, str]:
@@ -155,7 +155,8 @@ def files() -> dict[Path, str]:
     project, found = EXTRACTOR.subn(lambda _: extractor, PROJECT.read_text())
     if found != 1:
         raise click.ClickException(f"{PROJECT.name} has no extractor tap-impact.")
-    return {LISTING: as_yaml(listed), PROJECT: project}
+    # the Hub's own check of its files asks for keys in the order of the alphabet
+    return {LISTING: as_yaml(listed, sort_keys=True), PROJECT: project}
 
 
 class Hub(BaseHTTPRequestHandler):

@@ -106,6 +106,18 @@ def test_it_has_what_the_hub_asks_for_and_nothing_that_it_refuses() -> None:
         assert setting["kind"] in KINDS
 
 
+def test_keys_are_sorted_as_the_hub_checks() -> None:
+    def in_order(content: object) -> bool:
+        match content:
+            case dict():
+                return [*content] == sorted(content) and all(map(in_order, content.values()))
+            case list():
+                return all(map(in_order, content))
+        return True
+
+    assert in_order(listed())
+
+
 def test_every_setting_of_the_tap_is_explained_in_sentences() -> None:
     for name, schema in SETTINGS["properties"].items():
         assert re.fullmatch(r"[A-Z].*[^.]", schema["title"]), name
