@@ -23,6 +23,7 @@ from tap_impact.api.export_files import CLICK_FORM, rows
 from tap_impact.api.exports import Export, ExportQuery, Exports, Failure, Job, Ledger
 from tap_impact.errors import AccessDenied, DownloadDenied
 from tap_impact.progress.click_days import complete_at
+from tap_impact.records.timestamps import EARLIEST
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def query(day: date, sandbox: Sandbox) -> ExportQuery:
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
 DAYS = [date(2026, 6, 29) - timedelta(days=number) for number in range(4)]
 ONE = DAYS[:1]
-TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+KEYS = st.text(max_size=5)
+YEARS = (EARLIEST.replace(tzinfo=None), datetime(2100, 1, 1))  # noqa: DTZ001 - hypothesis adds it
+TIMES = st.datetimes(*YEARS, timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
 DATES = ("CreatedDate", "StartedDate", "CompletedDate", "LastProgressUpdateDate")
 EARLY = dict.fromkeys(DATES, "2026-06-29T20:00:00-07:00")
 
@@ -602,8 +605,8 @@ def test_exports_of_another_kind_live_the_same_life(sandbox: SandboxFactory) -> 
 
 
 @given(
-    jobs=st.dictionaries(st.text(), st.tuples(st.text(), TIMES, st.none() | TIMES)),
-    failures=st.dictionaries(st.text(), st.tuples(st.integers(1, 99), TIMES)),
+    jobs=st.dictionaries(KEYS, st.tuples(KEYS, TIMES, st.none() | TIMES), max_size=2),
+    failures=st.dictionaries(KEYS, st.tuples(st.integers(1, 99), TIMES), max_size=2),
     asked=st.integers(0, 10),
 )
 def test_a_ledger_survives_state(jobs: Any, failures: Any, asked: int) -> None:
