@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from tap_impact.settings import SETTINGS
 from tap_impact.tap import TapImpact
-from tests.inside import run_inside
+from tests.inside import command_inside, run_inside
 from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_about_needs_no_config_and_no_network() -> None:
 
 
 def test_discovery_needs_no_config_and_no_network() -> None:
-    found = json.loads(run_tap({}, "--discover").stdout)
+    found = json.loads(command_inside("--discover").stdout)
     streams = {stream["tap_stream_id"]: stream for stream in found["streams"]}
     assert streams["actions"]["key_properties"] == ["id"]
     assert streams["actions"]["replication_key"] == "event_date"
@@ -139,9 +139,10 @@ def test_a_bad_setting_is_explained(setting: str, value: object, words: str) -> 
 
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_file_that_is_not_json_is_one_message(option: str, tmp_path: Any) -> None:
-    broken = tmp_path / "broken.json"
+    broken, config = tmp_path / "broken.json", tmp_path / "config.json"
     broken.write_text("{")
-    run = run_tap({"account_sid": "IRx", "auth_token": "t"}, option, str(broken))
+    config.write_text('{"account_sid": "IRx", "auth_token": "t"}')
+    run = command_inside("--config", str(config), option, str(broken))
     assert run.exit_code == 1
     assert option in run.stderr
     assert "Traceback" not in run.stderr

@@ -15,7 +15,7 @@ from impact_sandbox import faults
 from tap_impact.api.pages import decode, page_decoder
 from tap_impact.streams.actions import ACTIONS
 from tests.inside import run_inside
-from tests.runs import catalog, run_tap
+from tests.runs import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
@@ -128,7 +128,7 @@ ODD_CAMPAIGNS = b"""\xef\xbb\xbf{"@total":"2","@nextpageuri":"","Campaigns":[
 def test_text_that_is_no_text_is_not_worth_a_stop(sandbox: SandboxFactory) -> None:
     odd = faults.status(200, ODD_CAMPAIGNS)
     impact = sandbox(faults=[odd.at("Campaigns")])
-    run = run_tap(impact.settings(), catalog=catalog("campaigns"))
+    run = run_inside(impact.settings(), catalog=catalog("campaigns"))
     assert run.exit_code == 0, run.stderr
     names = {record["campaign_id"]: record["campaign_name"] for record in run.records("campaigns")}
     assert names == {"1": "caf\ufffd", "2": "a\ufffdb"}

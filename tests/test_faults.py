@@ -24,9 +24,9 @@ from impact_sandbox.world import World
 
 from tap_impact.api.client import ImpactClient
 from tap_impact.errors import RateLimited
-from tests.inside import run_inside
+from tests.inside import command_inside, run_inside
 from tests.nights import NIGHTS, QUIET, STREAMS, Night
-from tests.runs import COMMAND, Run, catalog, run_tap
+from tests.runs import COMMAND, Run, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -336,7 +336,7 @@ def test_bad_settings_of_the_environment_are_named_together(
         "STREAM_MAPS": "{",
     }.items():
         monkeypatch.setenv(f"TAP_IMPACT_{name}", value)
-    run = run_tap({}, "--config=ENV")
+    run = command_inside("--config=ENV")
     assert run.exit_code == 1
     (message,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
     for name in ("auth_token", "page_size", "settlement_lookback_days", "currency", "stream_maps"):
@@ -358,9 +358,10 @@ def test_bad_settings_of_the_environment_are_named_together(
 def test_a_file_that_cannot_be_used_is_one_message(
     option: str, content: str, words: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "content.json"
+    path, config = tmp_path / "content.json", tmp_path / "config.json"
     path.write_bytes(content.encode("latin-1"))
-    run = run_tap({"account_sid": "IRx", "auth_token": "t"}, option, str(path))
+    config.write_text('{"account_sid": "IRx", "auth_token": "t"}')
+    run = command_inside("--config", str(config), option, str(path))
     assert run.exit_code == 1
     assert words in run.stderr
     assert "Traceback" not in run.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,9 @@ from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 from inflection import underscore
 
-from tests.inside import run_inside
+from tests.inside import command_inside, run_inside
 from tests.pipeline import CLICK_STREAMS, STREAMS, Pipeline, Wherever, edited, errors, warnings
-from tests.runs import COMMAND, Run, catalog
+from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -617,10 +616,8 @@ def test_a_file_that_nests_too_deeply_is_one_message(option: str, tmp_path: Path
     path.write_text('{"bookmarks":' * 20_000 + "1" + "}" * 20_000)
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"account_sid": "IRx", "auth_token": "t"}))
-    done = subprocess.run(
-        [COMMAND, "--config", config, option, path], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert option in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "defect" not in done.stderr
+    run = command_inside("--config", str(config), option, str(path))
+    assert run.exit_code == 1
+    assert option in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "defect" not in run.stderr
