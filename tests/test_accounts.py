@@ -12,7 +12,7 @@ from tap_impact.streams import STREAMS
 from tap_impact.tap import TapImpact
 from tests.conftest import ROOT
 from tests.inside import run_inside
-from tests.runs import Run, all_streams, catalog, only
+from tests.runs import Run, all_streams, only
 
 if TYPE_CHECKING:
     from impact_sandbox.server import Sandbox
@@ -50,39 +50,67 @@ def accounts(sandbox: SandboxFactory) -> dict[str, Sandbox]:
     }
 
 
-@pytest.mark.parametrize("is_old_catalog", [False, True])
-def test_two_labelled_accounts_share_every_table(
-    accounts: dict[str, Sandbox],
-    warehouse: Warehouse,
-    is_old_catalog: bool,  # noqa: FBT001 - a case of the test
-) -> None:
-    runs = {
-        label: load(impact, label, discovered_with=None if is_old_catalog else label)
-        for label, impact in accounts.items()
-    }
-    for _ in range(2):
-        for run in runs.values():
-            warehouse.load(run.stdout)
-    for stream in all_streams():
-        found = dict(
+def rows_by_label(warehouse: Warehouse) -> dict[str, dict[str, int]]:
+    """By stream, how many rows its table has of each account."""
+    return {
+        stream: dict(
             warehouse.query(f"SELECT connection_label, count(*) FROM {stream} GROUP BY 1")  # noqa: S608
         )
-        assert found == {label: len(run.records(stream)) for label, run in runs.items()}, stream
+        for stream in all_streams()
+    }
+
+
+def records_by_label(runs: dict[str, Run]) -> dict[str, dict[str, int]]:
+    return {
+        stream: {label: len(run.records(stream)) for label, run in runs.items()}
+        for stream in all_streams()
+    }
+
+
+def test_two_labelled_accounts_share_every_table(
+    accounts: dict[str, Sandbox], warehouse: Warehouse
+) -> None:
+    # The catalog of the first is from before its label.
+    catalogs = zip(accounts.items(), (None, LABELS[1]), strict=True)
+    runs = {label: load(each, label, discovered_with=old) for (label, each), old in catalogs}
+    first, second = (run.stdout for run in runs.values())
+    for messages in (first, second, first):
+        warehouse.load(messages)
+    assert rows_by_label(warehouse) == records_by_label(runs)
+
+
+def test_a_catalog_from_before_the_label_gives_the_same_messages(
+    sandbox: SandboxFactory,
+) -> None:
+    new, old = (
+        load(sandbox(actions_per_day=1, clicks_per_day=10), "acme-us", discovered_with=label)
+        for label in ("acme-us", None)
+    )
+    assert keys_of(old) == keys_of(new)
+    for stream in all_streams():
+        assert [*map(without_times, old.records(stream))] == [
+            *map(without_times, new.records(stream))
+        ]
+
+
+def without_times(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without when the run itself asked for something."""
+    return {name: record[name] for name in record if name not in {"requested_at", "completed_at"}}
+
+
+def keys_of(run: Run) -> dict[str, list[str]]:
+    return {
+        each["stream"]: each["key_properties"] for each in run.messages if each["type"] == "SCHEMA"
+    }
 
 
 def test_an_account_without_a_label_has_the_keys_of_impact_com(
     accounts: dict[str, Sandbox],
 ) -> None:
     run = load(accounts["acme-us"], None, discovered_with=None)
-    keys = {
-        each["stream"]: each["key_properties"] for each in run.messages if each["type"] == "SCHEMA"
-    }
+    keys = keys_of(run)
     assert not [stream for stream, names in keys.items() if "connection_label" in names]
-    assert keys.keys() == {*catalog_streams()}
-
-
-def catalog_streams() -> list[str]:
-    return [each["tap_stream_id"] for each in catalog()["streams"]]
+    assert keys.keys() == {*all_streams()}
 
 
 def test_tables_of_the_version_before_take_a_second_account(
@@ -98,11 +126,7 @@ def test_tables_of_the_version_before_take_a_second_account(
     warehouse.connection.commit()
     for run in runs.values():
         warehouse.load(run.stdout)
-    for stream in all_streams():
-        found = dict(
-            warehouse.query(f"SELECT connection_label, count(*) FROM {stream} GROUP BY 1")  # noqa: S608
-        )
-        assert found == {label: len(run.records(stream)) for label, run in runs.items()}, stream
+    assert rows_by_label(warehouse) == records_by_label(runs)
 
 
 def only_streams(run: Run, *streams: str) -> str:
