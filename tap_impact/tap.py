@@ -35,6 +35,7 @@ from tap_impact.settings import (
     nearest_setting,
     problems,
     unknown_names,
+    without_secrets,
 )
 from tap_impact.singer import sdk_internals
 from tap_impact.singer.adapter import (
@@ -62,7 +63,7 @@ from tap_impact.streams.reports import Entry, entry_problems, report_streams, un
 from tap_impact.token_scopes import print_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
     from typing import IO
 
@@ -118,17 +119,17 @@ class TapImpact(ImpactTap):
         Raises:
             ConfigValidationError: The setting `reports` asks for what there is not.
         """
-        reports = self.config.get("reports") or []
-        wrong = [*entry_problems(reports)]
+        # Discovery, which needs no other setting, validates none.
+        wrong = [each for each in self._problems() if each.startswith(("reports:", "reports."))]
         if not wrong:
-            entries = [Entry.of(each) for each in reports]
+            entries = [Entry.of(each) for each in self.config.get("reports") or ()]
             with_items = self.config.get("action_items_source") == "report"
             asked = report_streams(entries, self._metadata_of, with_items=with_items)
             for stream in asked:
                 known = [each.name for each in stream.record_map.fields]
                 wrong += unknown_keys(stream.name, stream.keys, known)
         if wrong:
-            raise settings_error(wrong)
+            raise settings_error(wrong, self.config)
         taken = {stream.name for stream in asked}
         return (*(each for each in STREAMS if each.name not in taken), *asked)
 
@@ -216,7 +217,7 @@ class TapImpact(ImpactTap):
                     self.give_up([stream], error)
                     stream.selected = False
         if wrong:
-            raise settings_error(wrong)
+            raise settings_error(wrong, self.config)
 
     @cached_property
     @override
@@ -316,12 +317,17 @@ class TapImpact(ImpactTap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         self.append_builtin_config(SETTINGS)  # as the SDK's does
-        found = [*problems(self._config), *entry_problems(self._config.get("reports"))]
+        found = self._problems()
         if found and raise_errors:
-            raise settings_error(found)
+            raise settings_error(found, self._config)
         if unknown := unknown_names(self._config):
-            self.logger.warning("Settings that do not exist are ignored: %s.", ", ".join(unknown))
+            names = without_secrets(", ".join(unknown), self._config)
+            self.logger.warning("Settings that do not exist are ignored: %s.", names)
         return found
+
+    def _problems(self) -> list[str]:
+        """Everything that is wrong with the settings."""
+        return [*problems(self._config), *entry_problems(self._config.get("reports"))]
 
     @classmethod
     @override
@@ -330,6 +336,8 @@ class TapImpact(ImpactTap):
     ) -> ConfigInput:
         try:
             return super().cb_config(ctx, param, value)
+        except RecursionError:
+            raise click.ClickException("--config is nested too deeply.") from None
         except (OSError, ValueError) as error:
             raise click.ClickException(f"--config cannot be read: {error}") from None
 
@@ -463,11 +471,10 @@ class TapImpact(ImpactTap):
             sys.exit(1)
 
 
-def settings_error(found: Sequence[str]) -> ConfigValidationError:
+def settings_error(found: Sequence[str], config: Mapping[str, Any]) -> ConfigValidationError:
     """One message for all that is wrong with the settings."""
-    return ConfigValidationError(
-        "The settings cannot be used", errors=[f"Settings: {'; '.join(found)}."]
-    )
+    sentences = without_secrets("; ".join(found), config)
+    return ConfigValidationError("The settings cannot be used", errors=[f"Settings: {sentences}."])
 
 
 def join_names(streams: Sequence[ImpactStream]) -> str:
@@ -519,6 +526,8 @@ def describe_unexpected(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}. State is safe: run again."
+    if isinstance(error, RecursionError):
+        return "The settings, the state or an answer are nested too deeply. State is safe."
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{type(error).__name__} in {frame.filename}, line {frame.lineno}. This is a bug in "

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from impact_sandbox import faults
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
+from singer_sdk.exceptions import ConfigValidationError
 
+from tap_impact.tap import TapImpact
 from tests.conftest import ROOT
 from tests.inside import run_inside
 from tests.pipeline import Wherever
@@ -434,6 +436,15 @@ def test_wrong_settings_are_named_before_any_request(
     assert says in run.stderr
     assert "page_size" in run.stderr, "all that is wrong is named together"
     assert not impact.requests
+
+
+def test_discovery_names_what_is_wrong_with_reports() -> None:
+    wrong = {"reports": [{"id": "x", "period": "week"}]}
+    with pytest.raises(ConfigValidationError) as raised:
+        TapImpact(config=wrong, validate_config=False).discover_streams()
+    assert raised.value.errors == [
+        "Settings: reports.0.period: 'week' is not one of ['day', 'month', 'all']."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,24 @@ def test_settings_that_would_leak_or_break_are_refused(
     assert SID not in run.stderr
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"reports": [TOKEN]},
+        {"reports": [{"preset": "daily_performance", "keys": [TOKEN]}]},
+        {TOKEN: 1},
+    ],
+    ids=["preset", "key", "name"],
+)
+def test_a_token_that_was_pasted_elsewhere_is_not_repeated(config: dict[str, Any]) -> None:
+    with Sandbox(WORLD, at=NOW) as sandbox:
+        run = run_inside(
+            sandbox.settings() | CONFIG | {"auth_token": TOKEN} | config, catalog=catalog("account")
+        )
+    assert "(the value of auth_token)" in run.stderr
+    assert TOKEN not in run.stderr
+
+
 def test_a_token_that_is_part_of_any_word_changes_no_record() -> None:
     world = World(seed="short", opened=date(2026, 6, 1))
     world.auth_token = world.currency
