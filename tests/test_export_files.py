@@ -223,6 +223,7 @@ def groups(numbers: list[int]) -> list[list[int]]:
 
 
 def test_a_row_s_own_fields_win_over_those_of_its_nested_parts_which_may_come_first() -> None:
-    row = {"PartnerRelated": [{"SubId1": "nested", "SubId2": "b"}], "SubId1": "own", "Id": "1"}
+    nested = {"SubId1": "nested", "SubId2": "b", "Id": "of the part"}
+    row = {"PartnerRelated": [nested], "SubId1": "own", "Id": "1"}
     found = [*rows(io.BytesIO(json.dumps(row).encode()), CLICK_FORM)]
     assert found == [{"SubId1": "own", "SubId2": "b", "Id": "1"}]

@@ -42,6 +42,7 @@ WITH recent AS (
         coalesce(sum(payout) FILTER (WHERE state = 'APPROVED'), 0) AS approved,
         coalesce(sum(payout) FILTER (WHERE state = 'PENDING'), 0) AS pending,
         sum(payout) FILTER (WHERE state <> 'REVERSED') AS commission,
+        sum(amount) FILTER (WHERE state <> 'REVERSED') AS sales,
         sum(intended_payout - payout) FILTER (WHERE state = 'REVERSED') AS lost,
         sum(payout) FILTER (WHERE measured AND state <> 'REVERSED') AS measured
     FROM recent GROUP BY 1
@@ -50,14 +51,14 @@ WITH recent AS (
     FROM daily_clicks WHERE click_day > date '2026-06-30' - 30 GROUP BY 1
 )
 SELECT currency, clicks, conversions, reversed, approved, pending, commission, lost,
-    round(measured / clicks, 3)
+    round(measured / clicks, 3), sales
 FROM earned JOIN clicked USING (currency) ORDER BY commission DESC
 """
 
 BY_MODEL = """
 SELECT currency, sum(clicks), sum(conversions), sum(conversions_reversed),
     sum(commission_approved), sum(commission_pending), sum(commission), sum(commission_lost),
-    round(sum(measured_commission) / sum(clicks), 3)
+    round(sum(measured_commission) / sum(clicks), 3), sum(sale_amount)
 FROM impact_daily_performance WHERE day > date '2026-06-30' - 30
 GROUP BY 1 ORDER BY sum(commission) DESC
 """
@@ -102,8 +103,12 @@ def test_tables_models_and_page_agree_on_every_figure(
         timezone="Europe/Berlin",
     )
     kept = warehouse.query(
-        "UPDATE actions SET payout = 7.25 WHERE id = (SELECT max(id) FROM actions "
+        "UPDATE actions SET payout = 7.25, amount = 80 WHERE id = (SELECT max(id) FROM actions "
         "WHERE state = 'REVERSED' AND event_day > '2026-06-20') RETURNING currency"
+    )
+    renamed = warehouse.query(
+        "UPDATE campaigns SET campaign_name = 'A new name' WHERE campaign_id = '2001' "
+        "RETURNING campaign_id"
     )
     warehouse.connection.commit()
     built = on_postgres(tmp_path, warehouse.port, warehouse.schema).build(
@@ -123,14 +128,19 @@ def test_tables_models_and_page_agree_on_every_figure(
             f"{clicks:,}", f"{conversions:,}", f"{lost_actions:,}",
             *(f"{amount:,.2f}" for amount in money),
         ]
-        for _, clicks, conversions, lost_actions, *money, _ in by_hand
+        for _, clicks, conversions, lost_actions, *money, _, _ in by_hand
     ]  # fmt: skip
     shown = re.findall(r"Earnings per click</dt><dd class=\"value\">([\d.,]+)", page.read_text())
-    assert shown == [f"{epc:,.3f}" for *_, epc in by_hand]
+    assert shown == [f"{epc:,.3f}" for *_, epc, _ in by_hand]
 
     # what makes these figures differ by other definitions is in the data
     assert [row[0] for row in by_hand] == ["USD", "EUR"]
     assert len(kept) == 1
+    assert len(renamed) == 3  # once in each account
+    names = warehouse.query(
+        "SELECT DISTINCT campaign_name FROM impact_daily_performance WHERE campaign_id = '2001'"
+    )
+    assert names == [("A new name",)]
     empty = warehouse.query(
         "SELECT count(*) FILTER (WHERE clicks = 0), count(*) FROM impact_click_days "
         "WHERE connection_label = 'euro'"
