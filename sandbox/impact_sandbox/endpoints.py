@@ -44,6 +44,7 @@ ENDPOINTS = (
         *("GET", ("Catalogs", "*", "Items"), "Retrieve catalog items", "search"),
         *(lists.catalog_items, PAGE),
     ),
+    Endpoint("GET", ("Clicks",), "Retrieve click", "detail", jobs.clicks, None),
     Endpoint("GET", ("Clicks", "*"), "Retrieve click", "detail", jobs.click),
     Endpoint("GET", ("ClickExport",), "Export clicks", "other", jobs.click_export, EXPORT),
     Endpoint("GET", ("Reports",), "Retrieve reports", "other", reports.reports, PAGE),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from impact_sandbox.rules import Page, RefusalError, Rule
     from impact_sandbox.server import Sandbox
+    from impact_sandbox.switches import Switches
 
 T = TypeVar("T")
 
@@ -108,6 +109,13 @@ def refused(refusal: RefusalError) -> Answer:
     if refusal.field:
         body["Errors"] = [{"Field": refusal.field, "Message": refusal.message}]
     return Answer(refusal.status, body)
+
+
+def limited(switches: Switches, headers: dict[str, str]) -> Answer:
+    """Return the 429 of a limit, with the headers that say what is left of it."""
+    if not switches.retry_after:
+        headers = {name: value for name, value in headers.items() if name != "Retry-After"}
+    return gateway(429, "API rate limit exceeded", headers)
 
 
 def gateway(status: int, message: str, headers: dict[str, str] | None = None) -> Answer:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from impact_sandbox import rules
-from impact_sandbox.exchange import Answer, Request, denied, gateway, list_page, missing
+from impact_sandbox.exchange import Answer, Request, denied, limited, list_page, missing
 from impact_sandbox.files import RESULT_FORMATS, click_file, report_file
 from impact_sandbox.limits import Limit, spend
 
@@ -244,7 +244,7 @@ def click_export(sandbox: Sandbox, request: Request) -> Answer:
     """Queue an export of one day, or find the one that the same parameters have made."""
     allowed, headers = spend(sandbox.jobs.exports, request)
     if not allowed:
-        return gateway(429, "API rate limit exceeded", headers)
+        return limited(sandbox.switches, headers)
     sent = rules.parameters(request.pairs, REPEATABLE)
     result_format = sent.get("ResultFormat", "CSV").upper()
     if result_format not in RESULT_FORMATS:
@@ -314,6 +314,13 @@ def replay(sandbox: Sandbox, request: Request) -> Answer:
         return denied()
     sandbox.jobs.replay(found)
     return Answer(200, sandbox.jobs.row(found))
+
+
+def clicks(sandbox: Sandbox, request: Request) -> Answer:
+    """Refuse the list of clicks, as it is refused to every account that was met."""
+    del sandbox
+    request.broken.append(rules.Rule.CLICKS)
+    return Answer(403, {"Status": "ERROR", "Message": "Clicks is not enabled for this account"})
 
 
 def click(sandbox: Sandbox, request: Request) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from typing_extensions import override
 
+from impact_sandbox.rules import Rule
 from impact_sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -103,11 +104,26 @@ def account_options(command: Callable[..., T]) -> Callable[..., T]:
     return command
 
 
+ALWAYS = (
+    "A download is a 302 to another host, whose body is a page of HTML that holds the link.",
+    "Clicks of today are exported as far as they are known.",
+    "A click's Id has 39 characters, its EventDate the account's offset, its region a full name.",
+    "FTPLocations of catalogs hold credentials.",
+    "Actions name no customer; the listing reports have Customer_Id and Customer_Status.",
+)
+"""What was met in live accounts, is no rule for clients, and differs between none of them."""
+
+
 class WithSwitches(click.Command):
-    """A command whose help lists every switch with its values."""
+    """A command whose help lists every switch with its values, every rule, and what else is so."""
 
     @override
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the switches."""
+        """List the switches and the rules."""
         with formatter.section("Switches"):
             formatter.write_dl(Switches.described())
+        with formatter.section("Rules that are always enforced, and named by `check`"):
+            formatter.write_dl([(rule.name.lower().replace("_", "-"), rule) for rule in Rule])
+        with formatter.section("Met in live accounts, and always so"):
+            for each in ALWAYS:
+                formatter.write_text(each)

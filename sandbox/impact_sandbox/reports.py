@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from impact_sandbox import rules
-from impact_sandbox.exchange import Answer, gateway, list_page, missing
+from impact_sandbox.exchange import Answer, limited, list_page, missing
 from impact_sandbox.files import RESULT_FORMATS
 from impact_sandbox.limits import spend
 from impact_sandbox.world.campaigns import ad_names
@@ -263,6 +263,7 @@ def listing(world: World, at: datetime, run: Run) -> Iterator[dict[str, str]]:
             "Status": action.state,
             "Payout": money(action.steps[-1].payout),
             "Sale_Amount": money(action.steps[-1].amount),
+            "Customer_Id": f"C-{row['Id'][-7:]}",
             "Customer_Status": action.life.pick(("New", "Existing", ""), 41),
             "SubId1": row["SubId1"],
             "oid": row["Oid"],
@@ -424,7 +425,7 @@ REPORTS = (
         *("mp_action_listing_fast", "Action Listing", "Actions"),
         typed(
             *("Action_Id", "Action_Date", "Locking_Date", "Campaign", "Status", "Payout"),
-            *("Sale_Amount", "Customer_Status", "SubId1", "oid"),
+            *("Sale_Amount", "Customer_Id", "Customer_Status", "SubId1", "oid"),
             **MONEY,
             Action_Date="Date",
             Locking_Date="Date",
@@ -534,7 +535,7 @@ def export(sandbox: Sandbox, request: Request) -> Answer:
     """Queue the export of a report, or find the one that the same parameters have made."""
     allowed, headers = spend(sandbox.jobs.report_exports, request)
     if not allowed:
-        return gateway(429, "API rate limit exceeded", headers)
+        return limited(sandbox.switches, headers)
     report = BY_ID.get(request.names[0])
     if report is None or not report.accessible:
         return missing("Report", request.names[0])

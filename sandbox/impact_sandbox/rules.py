@@ -65,6 +65,7 @@ class Rule(StrEnum):
     PAGE_SIZE = "PageSize is within the endpoint's bounds"
     WINDOW = "product items are paged through no further than 20,000 rows"
     PAGES = "a query has at most ten pages"
+    CLICKS = "clicks are exported: the list of them is not enabled for any account"
     REPLAY = "a job is replayed when it has come to an end"
 
 

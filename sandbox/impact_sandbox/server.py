@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from impact_sandbox.endpoints import ENDPOINTS
-from impact_sandbox.exchange import Answer, Request, denied, gateway, refused
+from impact_sandbox.exchange import Answer, Request, denied, gateway, limited, refused
 from impact_sandbox.faults import NO_LINGER, Delivery, Fault, Faults, Plan, damaged
 from impact_sandbox.formats import encode
 from impact_sandbox.jobs import JobDesk
@@ -264,7 +264,7 @@ class Sandbox:
             seen.broken.append(Rule.KNOWN)
         allowed, limits = spend(self.limits[endpoint.limited_by(names)], request)
         if not allowed:
-            return gateway(429, "API rate limit exceeded", limits)
+            return limited(self.switches, limits)
         try:
             answer = endpoint.answer(self, request)
         except RefusalError as refusal:

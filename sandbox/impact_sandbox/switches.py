@@ -89,6 +89,9 @@ class Switches:
     hourly_aggregate: int = switch(250, "Requests an hour for reports that add up.")
     hourly_search: int = switch(3000, "Requests an hour for items of catalogs.")
     hourly_other: int = switch(1000, "Requests an hour for all others.")
+    retry_after: bool = switch(
+        True, "Whether a 429 has Retry-After, as seen live; it has RateLimit-Reset in any case."
+    )
     largest_page: int = switch(
         LARGEST_PAGE, "Rows that a page holds at most; few give a small world many pages."
     )
@@ -163,7 +166,11 @@ class Switches:
     )
     job_seconds: float = switch(0.0, "Seconds before which a job's last status does not come.")
     export_shape: str = switch(
-        "object", "What a JSON file is: an object with Clicks.", "object", "list", "lines"
+        "object",
+        "What a JSON file is: an object with Clicks (of a report: Records), or a list.",
+        "object",
+        "list",
+        "lines",
     )
     export_nesting: str = switch(
         "flat",

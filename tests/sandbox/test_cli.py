@@ -9,6 +9,8 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 from impact_sandbox.cli import main
+from impact_sandbox.options import ALWAYS
+from impact_sandbox.rules import Rule
 from impact_sandbox.switches import CHOICES
 from impact_sandbox.world import World
 
@@ -75,6 +77,10 @@ def test_help_names_every_switch_with_its_values() -> None:
     for name, choices in CHOICES.items():
         assert f" {name}=" in said
         assert ", ".join(choices) in said
+    for rule in Rule:
+        assert rule in said
+    for each in ALWAYS:
+        assert each in said
 
 
 def test_a_time_that_is_none() -> None:

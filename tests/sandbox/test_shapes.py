@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from impact_sandbox.rules import Rule
 
 from tests.sandbox.client import ask
 
@@ -166,3 +167,32 @@ def test_answers_tell_the_time_by_the_clock_of_the_sandbox(sandbox: SandboxFacto
     assert parsedate_to_datetime(ask(running, "").headers["Date"]) == NOW
     running.advance(61)
     assert parsedate_to_datetime(ask(running, "").headers["Date"]) == NOW + timedelta(seconds=61)
+
+
+def test_a_limit_may_come_without_retry_after(sandbox: SandboxFactory) -> None:
+    running = sandbox(hourly_other=1, daily_click_exports=0)
+    for said in (True, False):
+        running.switch(retry_after=said)
+        ask(running, "/Campaigns")
+        for path in ("/Campaigns", "/ClickExport"):
+            limited = ask(running, path)
+            assert limited.status_code == 429
+            assert ("Retry-After" in limited.headers) is said
+            assert int(limited.headers["RateLimit-Reset"]) > 0
+
+
+def test_the_list_of_clicks_is_enabled_for_nobody(sandbox: SandboxFactory) -> None:
+    running = sandbox()
+    answer = ask(running, "/Clicks")
+    assert answer.status_code == 403
+    assert "not enabled for this account" in answer.json()["Message"]
+    assert Rule.CLICKS in running.requests[-1].broken
+
+
+def test_customers_are_in_the_listing_report_alone(sandbox: SandboxFactory) -> None:
+    running = sandbox()
+    action = ask(running, "/Actions").json()["Actions"][0]
+    assert not [name for name in action if "Status" in name or name == "CustomerId"]
+    span: dict[str, Any] = {"START_DATE": "2026-06-01", "END_DATE": "2026-06-20"}
+    row = ask(running, "/Reports/mp_action_listing_fast", **span).json()["Records"][0]
+    assert {"Customer_Id", "Customer_Status"} <= row.keys()
