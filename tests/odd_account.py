@@ -48,9 +48,12 @@ ODD = (
 SWITCHES: dict[str, tuple[Any, ...]] = {
     "lists": ("list", "lone", "wrapped", "lone_wrapped"),
     "empty_page": ("list", "null", "absent"),
-    "last_nextpageuri": ("blank", "null", "absent"),
+    "last_nextpageuri": ("blank", "null", "absent", "own"),
     "items_key": ("ActionItems", "Items"),
     "largest_page": (20_000, 7),
+    "page_size_below_minimum": ("accept", "clamp", "refuse"),
+    "far_future": ("refuse", "empty"),
+    "locked_state": ("APPROVED", "LOCKED"),
     "gzip": (False, True),
     "click_export": ("job", "job", "job", "sync"),
     "job_life": (("COMPLETED",), ("QUEUED", "ERROR", "COMPLETED"), ("FAILED",)),
@@ -59,6 +62,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "export_shape": ("object", "list", "lines"),
     "export_nesting": ("flat", "list", "object"),
     "export_gzip": (False, True),
+    "click_words": ("live", "documented"),
     "empty_export": ("list", "nothing"),
 }
 CALM = {name: values[0] for name, values in SWITCHES.items()}

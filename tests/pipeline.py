@@ -76,11 +76,16 @@ class Pipeline:
             if datetime.fromisoformat(row["EventDate"]) >= (since or self.start)
             and held.get(row["Id"])
             != (
-                row["State"],
+                self._shown_state(row),
                 *(money(row[name]) for name in ("Payout", "Amount")),
                 *(moment(row[name]) for name in ("LockingDate", "ClearedDate")),
             )
         }
+
+    def _shown_state(self, row: dict[str, Any]) -> str:
+        """The State that impact.com shows of an action of its own."""
+        is_locked = row["State"] == "APPROVED" and not row["ClearedDate"]
+        return self.sandbox.switches.locked_state if is_locked else str(row["State"])
 
     def missing_updates(self, since: datetime | None = None) -> set[str]:
         """Updates that impact.com shows, and that the table lacks."""

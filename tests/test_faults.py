@@ -108,7 +108,7 @@ def test_pages_that_go_round_in_a_circle_are_left() -> None:
         return body | {"@nextpageuri": body["@firstpageuri"]}
 
     spoilt = [faults.Fault("back", edits=back).at("Actions", times=ALWAYS)]
-    run, sandbox = spend(Night("", spoilt))
+    run, sandbox = spend(Night("", spoilt, switches={"largest_page": 8}))
     assert run.exit_code == 1
     assert said("impact.com names a page of … as its own successor.", run.stderr)
     assert sum(seen.resource == "Actions" for seen in sandbox.requests) < 5

@@ -10,7 +10,7 @@ import pytest
 from impact_sandbox import faults
 from impact_sandbox.exchange import Answer
 from impact_sandbox.files import click_file
-from impact_sandbox.switches import SCOPES
+from impact_sandbox.switches import CHOICES, SCOPES, Switches
 from impact_sandbox.world import World
 from inflection import underscore
 
@@ -499,6 +499,41 @@ def test_actions_that_were_not_read_whole_activate_no_version(account: Pipeline)
     assert activated(run) == set()
 
 
+# -- every way in which an account is known, or thought, to answer -------------------------------
+
+LIVES = {"job_life", "replay_life"}
+"""Switches that take several of their values at once; tests of exports go through them."""
+WAYS: list[dict[str, Any]] = [
+    {name: value}
+    for name, values in CHOICES.items()
+    if name not in LIVES
+    for value in values
+    if value != getattr(Switches(), name)
+]
+WAYS += [
+    {"gzip": True},
+    {"export_gzip": True},
+    {"largest_stable_page": 1000},
+    {"retry_after": False},
+]
+
+
+@pytest.mark.parametrize("pages_of", [20_000, 3], ids=["one page", "many pages"])
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_whatever_way_an_account_answers_all_is_loaded(
+    sandbox: SandboxFactory, way: dict[str, Any], pages_of: int
+) -> None:
+    impact = sandbox(
+        at=NOW, seed="ways", actions_per_day=1, clicks_per_day=8, largest_page=pages_of,
+        **SWITCHES | way,
+    )  # fmt: skip
+    pipe = pipeline(impact)
+    run = pipe.run()
+    assert run.exit_code == 0, errors(run)
+    assert pipe.not_whole() == set()
+    assert sum(map(len, pipe.clicks().values())) > 0
+
+
 # -- smaller troubles ----------------------------------------------------------------------------
 
 
@@ -610,7 +645,7 @@ def test_a_state_at_the_ends_of_time_stops_nothing(
     assert not pipe.not_whole() & {*DATED}
 
 
-@pytest.mark.parametrize("option", ["--state", "--catalog"])
+@pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_file_that_nests_too_deeply_is_one_message(option: str, tmp_path: Path) -> None:
     path = tmp_path / "deep.json"
     path.write_text('{"bookmarks":' * 20_000 + "1" + "}" * 20_000)
