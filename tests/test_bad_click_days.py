@@ -132,8 +132,9 @@ def test_a_bad_day_is_asked_for_ever_more_rarely_and_at_last_loaded(
     impact.spoil(())
     for _ in range(16):
         clicks.run()
+        if not open_days(clicks):
+            break
         impact.advance(86_400)
-    impact.advance(-86_400)
     assert open_days(clicks) == set()
 
 

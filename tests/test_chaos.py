@@ -6,6 +6,7 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from impact_sandbox.faults import Chaos
 
 from tap_impact.api.client import TRIES
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from impact_sandbox.server import SeenRequest
 
-SEEDS = 30
+SEEDS = [
+    pytest.param(range(5), id="five"),
+    pytest.param(range(5, 30), id="more", marks=pytest.mark.slow),
+]
 SHARE = 0.3
 MOST_RUNS = 10
 CLICKS = {"click_exports", "clicks", "daily_clicks"}
@@ -52,13 +56,14 @@ def without_jobs(tables: Tables) -> Tables:
     }
 
 
-def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows() -> None:
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows(seeds: range) -> None:
     expected = without_jobs(unbroken()[0])
     with impact() as sandbox:
         run_inside(settings(sandbox), catalog=catalog())
         usual = asked(sandbox.requests)
     struck = 0
-    for seed in range(SEEDS):
+    for seed in seeds:
         tables: Tables = {}
         state: dict[str, Any] | None = None
         with impact(faults=Chaos(seed, SHARE)) as sandbox:
@@ -82,4 +87,4 @@ def test_chaos_loses_nothing_and_asks_no_more_than_the_policy_allows() -> None:
             assert loaded == expected, f"seed {seed}"
             assert len(sandbox.jobs.all) == len(expected["click_exports"])
             struck += sum(bool(seen.fault) for seen in sandbox.requests)
-    assert struck > SEEDS * 5
+    assert struck > len(seeds) * 5

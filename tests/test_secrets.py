@@ -18,10 +18,12 @@ from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
 
 from tests.inside import run_inside
-from tests.nights import NIGHTS, Night
+from tests.nights import NIGHTS, STREAMS, Night
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from impact_sandbox.faults import Fault
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
@@ -40,12 +42,12 @@ ECHO = {
 }
 
 
-def sync(spoilt: Any = (), **config: Any) -> tuple[Run, Sandbox]:
-    """A sync of all streams, its log at debug level."""
+def sync(spoilt: Any = (), streams: Sequence[str] = (), **config: Any) -> tuple[Run, Sandbox]:
+    """A sync of some streams, or of all, its log at debug level."""
     with Sandbox(WORLD, at=NOW, faults=spoilt, largest_page=15) as sandbox:
         run = run_inside(
             sandbox.settings() | CONFIG | config,
-            catalog=catalog(),
+            catalog=catalog(*streams),
             log_level=logging.DEBUG,
         )
     return run, sandbox
@@ -95,7 +97,7 @@ def test_a_night_of_failures_shows_no_secret_and_no_record() -> None:
 
 @pytest.mark.parametrize("night", NIGHTS.values(), ids=NIGHTS.keys())
 def test_no_failure_shows_a_secret_or_a_record(night: Night) -> None:
-    run, _ = sync(night.spoilt, **night.config)
+    run, _ = sync(night.spoilt, STREAMS, **night.config)
     assert not leaks(run)
 
 
@@ -113,14 +115,15 @@ def test_no_failure_shows_a_secret_or_a_record(night: Night) -> None:
     ids=lambda fault: fault.name,
 )
 def test_what_impact_com_repeats_is_not_shown(fault: Fault) -> None:
-    run, _ = sync([fault.at("Actions", times=ALWAYS)])
+    run, _ = sync([fault.at("Actions", times=ALWAYS)], STREAMS)
     assert run.exit_code == 1
     assert not leaks(run)
     assert "Jane" not in run.stderr
 
 
 def test_the_sid_is_shown_by_its_last_characters() -> None:
-    run, _ = sync([faults.Fault("echo", edits=lambda _: ECHO).at("Actions", times=ALWAYS)])
+    echo = faults.Fault("echo", edits=lambda _: ECHO)
+    run, _ = sync([echo.at("Actions", times=ALWAYS)], ["actions"])
     assert f"for ...{SID[-4:]} refused" in run.stderr
 
 
@@ -139,12 +142,12 @@ def test_no_credentials_reach_another_host() -> None:
         elsewhere.setblocking(False)
         host = f"127.0.0.1:{elsewhere.getsockname()[1]}"
         for uri in (f"http://{host}/x", f"//{host}/x"):
-            run, _ = sync([faults.envelope("@nextpageuri", uri).at("Actions")])
+            run, _ = sync([faults.envelope("@nextpageuri", uri).at("Actions")], STREAMS)
             assert run.exit_code == 1
         moved = faults.Fault(
             "moved", Answer(302, b"", {"Location": f"http://{host}/x"}, "text/plain")
         )
-        run, _ = sync([moved.at("Actions")])
+        run, _ = sync([moved.at("Actions")], STREAMS)
         assert run.exit_code == 1
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
