@@ -62,7 +62,7 @@ SHAPES: dict[str, Callable[[list[Any]], str]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(document=documents, block=st.integers(1, 40))
 def test_rows_come_as_a_parser_of_the_whole_file_sees_them(
     shape: str, document: list[dict[str, Any]], block: int

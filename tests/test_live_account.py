@@ -250,8 +250,9 @@ def test_a_stream_that_fails_leaves_the_others_loaded(
     for _ in range(5 if stream == "clicks" else 1):
         run = account.run()
         assert run.exit_code == 0, run.stderr
+        if not account.not_whole():
+            break
         account.sandbox.advance(86_400)
-    account.sandbox.advance(-86_400)
     assert account.not_whole() == set()
 
 

@@ -201,10 +201,7 @@ def test_exactly_the_actions_that_no_term_explains_are_listed(base: Base) -> Non
 
 def row(stream: str, **columns: Any) -> dict[str, Any]:
     """A record of a stream; what is not named is null."""
-    names = json.loads(discovered())["streams"]
-    (properties,) = (
-        each["schema"]["properties"] for each in names if each["tap_stream_id"] == stream
-    )
+    properties = json.loads(discovered()[stream])["schema"]["properties"]
     return {"type": "RECORD", "stream": stream, "record": dict.fromkeys(properties) | columns}
 
 
@@ -216,8 +213,7 @@ def schemas(*streams: str) -> list[dict[str, Any]]:
             "schema": each["schema"],
             "key_properties": each["key_properties"],
         }
-        for each in json.loads(discovered())["streams"]
-        if each["tap_stream_id"] in streams
+        for each in (json.loads(discovered()[stream]) for stream in streams)
     ]
 
 

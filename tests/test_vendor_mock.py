@@ -31,7 +31,7 @@ import requests
 import yaml
 
 from tests.inside import run_inside
-from tests.runs import catalog, discovered
+from tests.runs import all_streams, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ pytestmark = [
     pytest.mark.prism,
     pytest.mark.skipif(not (PRISM and SPECIFICATION), reason="needs PRISM and IMPACT_OPENAPI"),
 ]
-STREAMS = [stream["tap_stream_id"] for stream in json.loads(discovered())["streams"]]
+STREAMS = all_streams()
 ISO = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 OUTSIDE = {"account"}
 """Streams whose endpoint is in none of the files."""
