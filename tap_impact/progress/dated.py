@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.progress.coverage import Coverage
 from tap_impact.progress.queries import Query
-from tap_impact.records.timestamps import iso, parse_timestamp
+from tap_impact.records.timestamps import EARLIEST, iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+    from datetime import datetime
 
 
 @dataclass

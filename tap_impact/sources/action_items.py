@@ -29,12 +29,11 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
-from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, Progress, fingerprint
 from tap_impact.progress.windows import Window, newest_first, oldest_first
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
-from tap_impact.records.timestamps import iso
+from tap_impact.records.timestamps import EARLIEST, iso
 from tap_impact.sources.dated import load_progress as load_list_progress
 from tap_impact.sources.dated import save_coverage
 from tap_impact.sources.lists import list_pages

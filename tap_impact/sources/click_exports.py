@@ -25,12 +25,11 @@ from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
 from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
-from tap_impact.progress.dated import EARLIEST
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import listed
 from tap_impact.records.ordinals import Ordinals
-from tap_impact.records.timestamps import iso
+from tap_impact.records.timestamps import EARLIEST, iso
 from tap_impact.sources.lists import LIST_PAGE_SIZE
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
 

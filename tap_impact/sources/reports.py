@@ -32,12 +32,11 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.progress.click_days import WESTERNMOST
-from tap_impact.progress.dated import EARLIEST
 from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import is_blank, listed
 from tap_impact.records.ordinals import Ordinals
-from tap_impact.records.timestamps import iso
+from tap_impact.records.timestamps import EARLIEST, iso
 from tap_impact.sources.click_exports import NO_JOB, REQUESTS_PER_EXPORT
 from tap_impact.sources.source import Batch, Estimate, Source
 
