@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,14 +23,14 @@ from tests.conftest import ROOT
 from tests.inside import run_inside
 from tests.pipeline import Wherever
 from tests.report_runs import ReportRuns, identity
-from tests.runs import COMMAND, Run
+from tests.signal_at import SignalAt
 from tests.tables import Tables, load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from impact_sandbox.faults import Fault
-    from impact_sandbox.server import Sandbox, SeenRequest
+    from impact_sandbox.server import Sandbox
 
     from tests.conftest import SandboxFactory, Warehouse
 
@@ -185,39 +182,6 @@ def kept(tables: Tables) -> Tables:
     }
 
 
-class KillAt:
-    """Kills a process of the tap the moment that it asks for the nth time."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.started = Event()
-        self.pid = 0
-        self.resource = ""
-
-    def strike(self, seen: SeenRequest) -> Fault | None:
-        if seen.number == self.number:
-            self.resource = seen.resource
-            self.started.wait()
-            os.kill(self.pid, signal.SIGKILL)
-        return None
-
-    def run(self, runs: ReportRuns, folder: Path) -> Run:
-        """Run the tap in a process of its own, to its end by the signal."""
-        config, streams = folder / "config.json", folder / "catalog.json"
-        config.write_text(json.dumps(runs.config))
-        streams.write_text(json.dumps(runs.catalog()))
-        with subprocess.Popen(
-            [COMMAND, "--config", config, "--catalog", streams],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            self.pid = process.pid
-            self.started.set()
-            stdout, stderr = process.communicate()
-        return Run(stdout, stderr, process.returncode)
-
-
 @pytest.mark.slow
 def test_kill_9_at_every_request_loses_nothing_and_asks_for_no_export_twice(
     sandbox: SandboxFactory, tmp_path: Path
@@ -231,9 +195,9 @@ def test_kill_9_at_every_request_loses_nothing_and_asks_for_no_export_twice(
     for number in range(1, requests + 1):
         impact = sandbox(**options)
         runs = two_reports_and_clicks(impact)
-        killing = KillAt(number)
+        killing = SignalAt(number, signal.SIGKILL)
         impact.spoil(killing)
-        killed = killing.run(runs, tmp_path)
+        killed = killing.run(runs.config, runs.catalog(), tmp_path)
         assert killed.exit_code == -signal.SIGKILL, f"request {number}"
         impact.spoil(())
         runs.state = load(runs.tables, killed, whole=False)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from impact_sandbox import faults
 
 from tests.inside import run_inside
-from tests.runs import COMMAND, Run, catalog
+from tests.runs import Run, catalog
+from tests.signal_at import SignalAt
 from tests.small_account import impact, settings, unbroken
 from tests.tables import Tables, load
-
-if TYPE_CHECKING:
-    from impact_sandbox.faults import Fault
-    from impact_sandbox.server import Sandbox, SeenRequest
 
 
 def unpacked(run: Run) -> Run:
@@ -71,38 +64,6 @@ def test_failing_at_any_request_and_going_on_gives_the_same_rows(
     assert len(survived) <= len(expected["click_exports"])
 
 
-class SignalAt:
-    """Sends the tap a signal the moment that it asks for the nth time."""
-
-    def __init__(self, number: int, signum: int) -> None:
-        self.number = number
-        self.signum = signum
-        self.started = Event()
-        self.pid = 0
-
-    def strike(self, seen: SeenRequest) -> Fault | None:
-        if seen.number == self.number:
-            self.started.wait()
-            os.kill(self.pid, self.signum)
-        return None
-
-    def run(self, sandbox: Sandbox, folder: Path) -> Run:
-        """Run the tap in a process of its own, to its end by the signal."""
-        config, streams = folder / "config.json", folder / "catalog.json"
-        config.write_text(json.dumps(settings(sandbox)))
-        streams.write_text(json.dumps(catalog()))
-        with subprocess.Popen(
-            [COMMAND, "--config", config, "--catalog", streams],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            self.pid = process.pid
-            self.started.set()
-            stdout, stderr = process.communicate()
-        return Run(stdout, stderr, process.returncode)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
 @pytest.mark.parametrize(
@@ -117,7 +78,7 @@ def test_a_signal_at_any_request_and_going_on_gives_the_same_rows(
     ending = SignalAt(1 + int(requests * share), signum)
     tables: Tables = {}
     with impact(faults=ending) as sandbox:
-        ended = ending.run(sandbox, tmp_path)
+        ended = ending.run(settings(sandbox), catalog(), tmp_path)
         assert ended.exit_code == exit_code
         assert "Traceback" not in ended.stderr
         assert signum == signal.SIGKILL or "State is safe: the next run continues" in ended.stderr
