@@ -63,8 +63,8 @@ PAGE = {
     "next_steps": (
         "Streams that cost a request for each action or campaign, or that few accounts have, are "
         "not selected; `meltano select --list --all tap-impact` names them. A definition added "
-        "with `--from-ref` comes without that selection, so that all are: leave them out as the "
-        "README says."
+        "with `--from-ref` comes without that selection, so that all are: leave them out as "
+        "docs/project.md says."
     ),
 }
 
@@ -151,7 +151,7 @@ def files() -> dict[Path, str]:
     """Every file that says what the tap says about itself, and what is to be in it."""
     listed = listing()
     local = {key: value for key, value in listed.items() if key not in {"logo_url", *PAGE}}
-    extractor = indent(as_yaml([local | {"pip_url": "-e ."}]), "  ").rstrip()
+    extractor = indent(as_yaml([local | {"pip_url": "-e '$IMPACT_CLONE'"}]), "  ").rstrip()
     project, found = EXTRACTOR.subn(lambda _: extractor, PROJECT.read_text())
     if found != 1:
         raise click.ClickException(f"{PROJECT.name} has no extractor tap-impact.")

@@ -11,6 +11,7 @@ from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 
+from tests.clones import Shell
 from tests.conftest import ROOT
 
 COMMANDS = Path(sys.executable).parent
@@ -34,14 +35,13 @@ def install_plugins() -> None:
             )
 
 
-class Project:
+class Project(Shell):
     """A copy of the project; its tap and loaders are those of the tests' own environment."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         install_plugins()
-        self.folder = folder
-        self.environment = os.environ | {"PATH": f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"}
-        self.environment |= environment
+        path = f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"
+        super().__init__(folder, os.environ | {"PATH": path} | environment)
         shutil.copytree(ROOT / "transform", folder / "transform")
         self.write("meltano.yml", (ROOT / "meltano.yml").read_text())
         (folder / ".meltano").mkdir()
@@ -51,16 +51,3 @@ class Project:
     def write(self, name: str, content: str) -> None:
         """Write a file of Meltano's; what pytest's venv has is not installed again."""
         (self.folder / name).write_text(PIP_URL.sub("", content))
-
-    def shell(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run what a person would type in the project's directory; stdout has all it says."""
-        return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - that of the PATH
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )

@@ -90,7 +90,7 @@ def test_meltano_yml_differs_only_in_where_the_package_is() -> None:
     differing = {
         key: value for key, value in extractor().items() if value != listed().get(key)
     } | dict.fromkeys(listed().keys() - extractor().keys() - PAGE.keys())
-    assert differing == {"pip_url": "-e .", "logo_url": None}
+    assert differing == {"pip_url": "-e '$IMPACT_CLONE'", "logo_url": None}
 
 
 def test_it_has_what_the_hub_asks_for_and_nothing_that_it_refuses() -> None:
@@ -162,21 +162,20 @@ def test_the_local_hub_knows_this_plugin_and_no_other() -> None:
 
 
 def deselected_by_hand() -> list[str]:
-    """The streams that the README leaves out of a project of the user's own."""
-    found = re.search(r"for stream in ([^;]+);", (ROOT / "README.md").read_text())
+    """The streams that docs/project.md leaves out of a project that a user has."""
+    found = re.search(r"for stream in ([^;]+);", (ROOT / "docs" / "project.md").read_text())
     assert found
     return found[1].split()
 
 
-def test_the_readme_deselects_what_the_listing_does() -> None:
+def test_what_is_deselected_by_hand_is_what_the_listing_deselects() -> None:
     excluded = [pattern[1:-2] for pattern in listed()["select"] if pattern.startswith("!")]
     assert deselected_by_hand() == excluded
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["file", "hub"])
 def test_meltano_adds_it_and_it_runs(
-    source: str, as_published: dict[str, str], sandbox: SandboxFactory, tmp_path: Path
+    as_published: dict[str, str], sandbox: SandboxFactory, tmp_path: Path
 ) -> None:
     impact = sandbox()
     (tmp_path / "meltano.yml").write_text("project_id: new\nplugins: {}\n")
@@ -201,17 +200,10 @@ def test_meltano_adds_it_and_it_runs(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    if source == "file":
-        meltano("add", "--plugin-type", "extractor", "tap-impact", "--from-ref", str(LISTING))
-        # as the README has it: the file's own selection does not come along
-        meltano("select", "tap-impact", "*", "*")
-        for stream in deselected_by_hand():
-            meltano("select", "--exclude", "tap-impact", stream, "*")
-    else:
-        with local_hub() as url:
-            meltano("add", "tap-impact", MELTANO_HUB_URL=url)
-        extras = json.loads(meltano("config", "print", "tap-impact", "--extras"))
-        assert extras["_select"] == listed()["select"]
+    with local_hub() as url:
+        meltano("add", "tap-impact", MELTANO_HUB_URL=url)
+    extras = json.loads(meltano("config", "print", "tap-impact", "--extras"))
+    assert extras["_select"] == listed()["select"]
 
     messages = [json.loads(line) for line in meltano("invoke", "tap-impact").splitlines()]
     loaded = {message["stream"] for message in messages if message["type"] == "RECORD"}

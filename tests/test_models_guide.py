@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from impact_sandbox import database
 from impact_sandbox.switches import Switches
 from impact_sandbox.world import World
 
+from tests.clones import Shell, clone
 from tests.conftest import ROOT
 from tests.duck import rows
 from tests.projects import COMMANDS
@@ -36,38 +35,15 @@ FIGURES = """
 """
 
 
-class Follower:
-    """Somebody who does what the page says, in a directory of their own."""
+class Follower(Shell):
+    """Somebody who does what the page says, in a Meltano project of their own."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder = folder
-        self.clone = folder / "clone"
-        self.project = folder / "earnings"
         path = f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"
         quiet = {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false", "PATH": path}
-        self.environment = os.environ | quiet | environment
-        self.publish()
-
-    def publish(self) -> None:
-        """Make a clone of this tree as it is, with a branch main."""
-        for part in ("transform", "report"):
-            shutil.copytree(ROOT / part, self.clone / part)
-        git = "git -c user.name=x -c user.email=x@example.com -c init.defaultBranch=main"
-        self.run(f"{git} init -q && {git} add -A && {git} commit -qm x", self.clone)
-
-    def run(self, script: str, folder: Path | None = None) -> str:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - that of the PATH
-            cwd=folder or self.project,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        super().__init__(folder / "earnings", os.environ | quiet | environment)
+        self.clone = clone(folder / "clone")
+        Shell(folder, self.environment).run("meltano init earnings")
 
     def follow(self, name: str) -> str:
         """Write the blocks of a file one below the other, or run those of a way."""
@@ -75,7 +51,7 @@ class Follower:
         text = text.replace("/path/to/clone", str(self.clone))
         if "." not in name:
             return self.run(text)
-        file = self.project / name
+        file = self.folder / name
         file.parent.mkdir(exist_ok=True)
         with file.open("a") as opened:
             opened.write(text)
@@ -108,7 +84,6 @@ def follower(
         TARGET_POSTGRES_DATABASE=database.DATABASE,
         **{f"TAP_IMPACT_{name}".upper(): str(value) for name, value in settings.items()},
     )
-    follower.run("meltano init earnings", tmp_path)
     listing = ROOT / "hub" / "tap-impact.yml"
     follower.run(
         "meltano add --no-install --plugin-type extractor tap-impact "
@@ -116,7 +91,7 @@ def follower(
         "meltano select --exclude tap-impact action_items '*'"
     )
     # Meltano runs the tap and target-postgres that the tests have
-    written = follower.project / "meltano.yml"
+    written = follower.folder / "meltano.yml"
     text = re.sub(r"^ *pip_url: .*\n", "", written.read_text(), flags=re.MULTILINE)
     written.write_text(text.rstrip() + "\n")
     return follower
@@ -138,16 +113,16 @@ def test_the_page_leads_from_nothing_to_the_models_and_the_page(
     follower.run("meltano install loader target-jsonl")
     said = follower.follow("duckdb")
     assert " ERROR=0 " in said
-    file = follower.project / "earnings.duckdb"
+    file = follower.folder / "earnings.duckdb"
     (in_duckdb,) = rows(file, FIGURES, "impact")
     assert in_duckdb[:3] == truth(world)
-    page = (follower.project / "output" / "report.html").read_text()
+    page = (follower.folder / "output" / "report.html").read_text()
     assert "What impact.com brought" in page
     teams = rows(file, "SELECT DISTINCT team FROM impact_performance_by_subid", "impact")
     assert {team for (team,) in teams} == {"Mail", "Web"}
 
     loader = "  - name: target-postgres\n    namespace: target_postgres\n"
-    with (follower.project / "meltano.yml").open("a") as written:
+    with (follower.folder / "meltano.yml").open("a") as written:
         written.write(f"{loader}    executable: target-postgres\n    settings:\n")
         for name in ("host", "user", "password", "database", "default_target_schema"):
             written.write(f"    - name: {name}\n")

@@ -17,6 +17,7 @@ import yaml
 from impact_sandbox import database
 from impact_sandbox.switches import Switches
 
+from tests.clones import Shell, bash_blocks, clone
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -170,12 +171,14 @@ def test_meltano_refuses_a_second_run_of_a_pipeline_that_is_running(project: Pro
     sys.version_info >= (3, 13), reason="dagster-meltano needs Dagster 1.9, and that Python 3.12"
 )
 def test_dagster_runs_the_jobs_of_meltano(
-    project: Project, sandbox: SandboxFactory, warehouse: Warehouse
+    project: Project, sandbox: SandboxFactory, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     project.connect("acme-eu", sandbox())
-    project.run("install", "utility", "dagster")
-    job = ("-f", "definitions.py", "-j", "acme_eu_hourly")
-    project.run("invoke", "dagster", "job", "execute", *job)
-    assert "dagster" in project.run("invoke", "dagster", "--version")
-    assert "--python-file" in project.run("invoke", "dagster", "dev", "--help")
+    example = Shell(clone(tmp_path / "clone") / "examples" / "dagster", project.environment)
+    install, dev = bash_blocks(ROOT / "docs" / "orchestration.md")["1"].splitlines()
+    example.run(install)
+    assert "--python-file" in example.run(f"{dev} --help")
+    example.environment |= {"DAGSTER_HOME": str(example.folder)}
+    job = "-f definitions.py -j acme_eu_hourly"
+    example.run(f"meltano invoke dagster job execute {job}")
     assert warehouse.query("SELECT DISTINCT connection_label FROM actions") == [("acme-eu",)]

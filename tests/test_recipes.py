@@ -84,14 +84,8 @@ def follow(project: Project, title: str) -> list[str]:
             project.write("recipe.meltano.yml", block)
         else:
             assert language == "bash"
-            said.append(run(project, block))
+            said.append(project.run(block))
     return said
-
-
-def run(project: Project, script: str) -> str:
-    done = project.shell(script)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def happened(impact: Sandbox, since: str = START, until: str = "2027-01-01T00:00:00Z") -> list[Row]:
@@ -131,7 +125,7 @@ def test_many_accounts_one_table(
         impact.advance(86_400)
         connect(project, label.replace("-", "_"), impact)
     *_, (_, at_once) = BLOCK.findall(RECIPES["Many accounts, one table"])
-    run(project, at_once)
+    project.run(at_once)
 
     for label, impact in accounts.items():
         of_account = f"WHERE connection_label = '{label}'"
@@ -180,7 +174,7 @@ def test_only_approved_actions(
     # some weeks later more are
     impact.advance(20 * 86_400)
     connect(project, "tap_impact", impact)
-    run(project, "meltano run impact-approved target-postgres")
+    project.run("meltano run impact-approved target-postgres")
     assert sorted(warehouse.query("SELECT id, payout FROM actions")) == sorted(
         (row["Id"], Decimal(row["Payout"]))
         for row in happened(impact)
@@ -208,7 +202,7 @@ def test_without_addresses_and_profiles(
     whole = schema("tap_impact")
     impact.advance(86_400)  # a day whose exports are not used up
     connect(project, "tap_impact", impact)
-    run(project, "meltano run tap-impact target-postgres")
+    project.run("meltano run tap-impact target-postgres")
     keys = "SELECT click_key FROM clicks WHERE click_day = '2026-06-28' ORDER BY 1"
     assert warehouse.query(keys) == whole.query(keys) != []
 
@@ -234,7 +228,7 @@ def test_into_json_lines(project: Project, impact: Sandbox) -> None:
     follow(project, "Into JSON Lines")
     impact.advance(86_400)
     connect(project, "tap_impact", impact)
-    run(project, "meltano run tap-impact target-jsonl")
+    project.run("meltano run tap-impact target-jsonl")
     lines = (project.folder / "output/actions.jsonl").read_text().splitlines()
     newest = {row["id"]: row for row in map(json.loads, lines)}
     assert len(lines) > len(newest)
@@ -249,7 +243,7 @@ def test_a_large_account(
 ) -> None:
     warehouse = schema("tap_impact")
     connect(project, "tap_impact", impact)
-    run(project, "meltano run tap-impact target-postgres")
+    project.run("meltano run tap-impact target-postgres")
     impact.advance(86_400)
     connect(project, "tap_impact", impact)
     asked = len(impact.requests)

@@ -107,7 +107,7 @@ def test_the_performance_of_every_day_campaign_and_state_is_the_truth(
     world: World,
 ) -> None:
     load(sandbox, warehouse, world, *STREAMS)
-    built = project.shell("meltano run dbt-postgres:build")
+    built = project.attempt("meltano run dbt-postgres:build")
     assert built.returncode == 0, built.stdout
     assert " WARN=0 ERROR=0 SKIP=0 " in built.stdout
 
@@ -128,7 +128,7 @@ def test_the_performance_of_every_day_campaign_and_state_is_the_truth(
     # what the models' tests are for
     warehouse.query("UPDATE impact_daily_performance SET commission_approved = 0 RETURNING 1")
     warehouse.connection.commit()
-    tested = project.shell("meltano run dbt-postgres:test")
+    tested = project.attempt("meltano run dbt-postgres:test")
     assert tested.returncode == 1
     assert "Failure in test performance_holds_every_action" in tested.stdout
 
@@ -141,7 +141,7 @@ def test_a_payout_that_is_final_stays_as_it_is(
     world: World,
 ) -> None:
     load(sandbox, warehouse, world, "actions", "action_updates")
-    built = project.shell(BUILD)
+    built = project.attempt(BUILD)
     assert built.returncode == 0, built.stdout
 
     now = {row["Id"]: row for row in world.actions(AT)}
@@ -198,7 +198,7 @@ def test_nothing_but_actions_needs_to_be_loaded(
         "WHERE id = (SELECT min(id) FROM actions) RETURNING 1"
     )
     warehouse.connection.commit()
-    built = project.shell("meltano run dbt-postgres:build")
+    built = project.attempt("meltano run dbt-postgres:build")
     assert built.returncode == 0, built.stdout
     assert " WARN=0 ERROR=0 SKIP=0 " in built.stdout
     counted = warehouse.query(
