@@ -56,6 +56,7 @@ class User(Shell):
                 "HOME": str(folder / "home"),
                 "PATH": f"{folder}/mine/.venv/bin:{os.environ['PATH']}",
                 "TARGET_POSTGRES_PORT": str(port),
+                "TAP_IMPACT_ACTION_ITEMS_PER_RUN": "10000",
                 "TAP_IMPACT_API_URL": impact.settings()["api_url"],
                 "TAP_IMPACT_END_DATE": impact.at.isoformat(),
                 "TAP_IMPACT_START_DATE": WORLD.opened.isoformat(),
