@@ -11,6 +11,7 @@ import pytest
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
 
+from tests.conftest import ROOT
 from tests.inside import run_inside
 from tests.runs import Run, catalog
 
@@ -166,6 +167,31 @@ def test_an_earlier_start_asks_for_what_is_missing_only(account_of_years: Sandbo
     assert len(asked) == len(set(asked)) == 9  # a year in windows of 44 days
     table = {record["id"] for each in (first, run) for record in each.records("actions")}
     assert table >= truth(sandbox, earlier).keys()
+
+
+def asked_once_and_in_all(sandbox: Sandbox) -> tuple[int, int]:
+    """How many different pages the last run asked for, and how often it asked."""
+    asked = [
+        (seen.path, frozenset(seen.query.items() - {("Page", "1")})) for seen in sandbox.requests
+    ]
+    return len(set(asked)), len(asked)
+
+
+def test_reading_a_list_of_several_pages_twice_costs_what_the_page_says() -> None:
+    """Pages of 200 for 10 actions a day are as full as pages of 20,000 for 1,000 a day."""
+    history = {"start_date": (FIRST_RUN - timedelta(days=400)).isoformat()}
+    figures = []
+    for size in (20_000, 200):
+        with account(opened=date(2024, 12, 1)) as sandbox:
+            sandbox.switch(largest_page=size)
+            first = load(sandbox, **history)
+            figures.append(asked_once_and_in_all(sandbox))
+            sandbox.advance(86_400)
+            load(sandbox, first.state, **history)
+            figures.append(asked_once_and_in_all(sandbox))
+    assert figures == [(21, 21), (4, 4), (67, 131), (6, 9)]
+    page = (ROOT / "docs/incremental.md").read_text()
+    assert "131 requests for the first load, not 67, and 9 a day, not 6" in page
 
 
 def test_a_bookmark_by_hand_counts_as_complete_history(sandbox: Sandbox) -> None:

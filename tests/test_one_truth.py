@@ -111,10 +111,8 @@ def test_tables_models_and_page_agree_on_every_figure(
         "RETURNING campaign_id"
     )
     warehouse.connection.commit()
-    built = on_postgres(tmp_path, warehouse.port, warehouse.schema).build(
-        impact_as_of=AT.isoformat()
-    )
-    assert " ERROR=0 " in built
+    dbt = on_postgres(tmp_path, warehouse.port, warehouse.schema)
+    assert " ERROR=0 " in dbt.build(impact_as_of=AT.isoformat())
 
     by_hand = warehouse.query(BY_HAND)
     assert warehouse.query(BY_MODEL) == by_hand
@@ -157,6 +155,18 @@ def test_tables_models_and_page_agree_on_every_figure(
         "GROUP BY currency ORDER BY currency DESC"
     )]  # fmt: skip
     assert sum(int(width) // 10 for _, width in shades) == sum(30 - days for days in known_days)
+
+    # clicks are those of their connection's currency, and of no other
+    warehouse.query(
+        "UPDATE actions SET currency = 'CAD' WHERE id = (SELECT max(id) FROM actions "
+        "WHERE connection_label = 'shop' AND event_day > '2026-06-20') RETURNING 1"
+    )
+    warehouse.connection.commit()
+    dbt.run("run", "--select", "impact_daily_performance")
+    assert warehouse.query(
+        "SELECT clicks, epc, measured_commission FROM impact_daily_performance "
+        "WHERE currency = 'CAD'"
+    ) == [(None, None, 0)]
 
 
 @pytest.mark.slow
