@@ -45,6 +45,21 @@ ODD = (
     faults.field_of_row("CustomerCity", "Nul\x00"),
     faults.field_of_row("Brandnew", {"a": [1]}),
 )
+CLICK = b'{"Id":"x","ProgramId":"2001","EventDate":"2026-05-30T10:00:00-07:00"}'
+FILES = (
+    b'{"Clicks":[]}',
+    b'{"Errors":[],"Clicks":[%b]}' % CLICK,
+    b'{"Clicks":[%b,' % CLICK,
+    b"[%b]" % CLICK,
+    b'[{"Click":%b}]' % CLICK,
+    b"Id,ProgramId,EventDate\n",
+    b'{"Clicks":[{"Id":"\xe9","EventDate":"soon"}]}',
+)
+OF_EXPORTS = {
+    "files": (*(faults.status(200, content) for content in FILES), faults.status(404)),
+    "Jobs": (faults.status(404), faults.status(400)),
+}
+"""What comes in place of a file or of a job, and is neither."""
 SWITCHES: dict[str, tuple[Any, ...]] = {
     "lists": ("list", "lone", "wrapped", "lone_wrapped"),
     "empty_page": ("list", "null", "absent"),
@@ -92,7 +107,7 @@ class Day:
         if self.rng.random() >= self.share:
             return None
         if seen.resource not in LISTS:
-            return self.rng.choice(PASSING)
+            return self.rng.choice(PASSING + OF_EXPORTS.get(seen.resource, ()))
         asked = f"{seen.path}?{seen.query}"
         lies = () if asked in self.lied else LIES
         self.lied.add(asked)

@@ -106,6 +106,7 @@ def test_tables_models_and_page_agree_on_every_figure(
         "UPDATE actions SET payout = 7.25, amount = 80 WHERE id = (SELECT max(id) FROM actions "
         "WHERE state = 'REVERSED' AND event_day > '2026-06-20') RETURNING currency"
     )
+    warehouse.connection.commit()
     renamed = warehouse.query(
         "UPDATE campaigns SET campaign_name = 'A new name' WHERE campaign_id = '2001' "
         "RETURNING campaign_id"
