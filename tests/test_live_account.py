@@ -646,6 +646,17 @@ def test_a_state_at_the_ends_of_time_stops_nothing(
     assert not pipe.not_whole() & {*DATED}
 
 
+def test_a_state_that_is_too_deep_to_be_copied_is_one_message(account: Pipeline) -> None:
+    deep: list[Any] = []
+    for _ in range(480):
+        deep = [deep]
+    account.state = {"bookmarks": {"weather": {"x": deep}}}
+    run = account.run()
+    assert run.exit_code == 1
+    assert "nested too deeply" in errors(run)[-1]
+    assert "bug in the tap" not in run.stderr
+
+
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_file_that_nests_too_deeply_is_one_message(option: str, tmp_path: Path) -> None:
     path = tmp_path / "deep.json"
