@@ -160,7 +160,7 @@ def test_tables_models_and_page_agree_on_every_figure(
     # clicks are those of their connection's currency, and of no other
     warehouse.query(
         "UPDATE actions SET currency = 'CAD' WHERE id = (SELECT max(id) FROM actions "
-        "WHERE connection_label = 'shop' AND event_day > '2026-06-20') RETURNING 1"
+        "WHERE connection_label = 'shop' AND event_day = '2026-06-25') RETURNING 1"
     )
     warehouse.connection.commit()
     dbt.run("run", "--select", "impact_daily_performance")
