@@ -326,7 +326,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "a bookmark by hand that is older than start_date counts",
-            "return cls(parse_timestamp(since) if since else min(start, through), through)",
+            "return cls(min(parse_timestamp(since) if since else start, through), through)",
             "return cls(parse_timestamp(since) if since else start, through)",
             "tests/test_coverage.py",
         ),
@@ -569,8 +569,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "tests/test_days.py",
         ),
         (
-            "days that were leapt over are missing",
-            "missing=(self.missing | leapt) - {day},",
+            "days in between are missing",
+            "missing=(self.missing | between) - {day},",
             "missing=self.missing - {day},",
             "tests/test_days.py",
         ),

@@ -77,6 +77,10 @@ class ActionsDenied(AccessDenied):
     """The token may not list actions, without which their items cannot be asked for."""
 
 
+class UndatedAction(FatalAPIError):
+    """An action has no date, so that nobody can say whether its items are loaded."""
+
+
 class ItemsMissing(FatalAPIError):
     """impact.com sent fewer items of an action than it announced, or neither items nor a total."""
 

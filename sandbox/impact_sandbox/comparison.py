@@ -63,11 +63,11 @@ def changes(world: World, before: datetime, at: datetime, since: datetime) -> st
 
 
 def verdict(
-    held: dict[str, tuple[Any, ...]], right: dict[str, tuple[Any, ...]]
+    loaded: dict[str, tuple[Any, ...]], right: dict[str, tuple[Any, ...]]
 ) -> tuple[bool, str]:
     """Whether a table is the truth, and that in words."""
-    wrong = [key for key in held.keys() | right.keys() if held.get(key) != right.get(key)]
+    wrong = [key for key in loaded.keys() | right.keys() if loaded.get(key) != right.get(key)]
     if wrong:
         return False, f"table differs from truth in {len(wrong):,} actions, such as {min(wrong)}"
-    payout = sum((row[1] for row in held.values()), Decimal(0))
-    return True, f"table = truth: {len(held):,} actions, payout {payout:,.2f}"
+    payout = sum((row[1] for row in loaded.values()), Decimal(0))
+    return True, f"table = truth: {len(loaded):,} actions, payout {payout:,.2f}"

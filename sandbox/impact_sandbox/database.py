@@ -376,10 +376,10 @@ def compare(
     at = at or datetime.now(UTC)
     try:
         with connect(port) as connection:
-            held = loaded(connection, schema)
+            found = loaded(connection, schema)
     except psycopg.Error as error:
         raise click.ClickException(f"The tables cannot be read: {error}") from error
-    is_right, words = verdict(held, truth(imagined, at, since))
+    is_right, words = verdict(found, truth(imagined, at, since))
     click.echo(f"{changes(imagined, before, at, since)}; {words}" if before else words)
     if not is_right:
         raise click.exceptions.Exit(1)

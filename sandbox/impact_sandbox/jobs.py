@@ -85,7 +85,7 @@ class Job:
 
     def keeps(self, click: dict[str, Any]) -> bool:
         """Tell whether the export's filters keep a click; those of one name are alternatives."""
-        held = {
+        of_click = {
             "ProgramId": {click["ProgramId"]},
             "AdId": {click["AdId"]},
             "SubId": set(click["PartnerRelated"][0].values()) - {""},
@@ -95,7 +95,7 @@ class Job:
         for name, value in self.filters:
             wanted.setdefault(name, set()).add(value)
         wanted = {k: v for k, v in wanted.items() if (k, v) != ("UniqueClick", {"FALSE"})}
-        return all(held[name] & values for name, values in wanted.items())
+        return all(of_click[name] & values for name, values in wanted.items())
 
 
 class JobDesk:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 20_000
 WIDEST_DAYS = 365
-DEFAULT_LIST = 100
 LARGEST_CLICK_LIST = 100_000
 DATES = ("START_DATE", "END_DATE")
 ACTION_FILTERS = ("SUBAID", "SUPERSTATUS_MS", "SubId1", "SubId2", "SubId3")
@@ -220,8 +219,8 @@ def actions_of(world: World, at: datetime, run: Run) -> Iterator[SeenAction]:
     begin = world.midnight(run.first.toordinal())
     end = world.midnight(run.last.toordinal() + 1) - 1
     for action in world.seen(at, begin, end):
-        held = (action.campaign_id, action.state, *sub_ids(action))
-        if all(run.keeps(name, value) for name, value in zip(ACTION_FILTERS, held, strict=True)):
+        values = (action.campaign_id, action.state, *sub_ids(action))
+        if all(run.keeps(name, value) for name, value in zip(ACTION_FILTERS, values, strict=True)):
             yield action
 
 

@@ -66,14 +66,14 @@ class Days:
         return replace(self, through=min(self.through, last))
 
     def plus(self, day: date) -> Days:
-        """The days with one more; those that it leaps over are missing."""
-        leapt = {*days_back(day - ONE_DAY, self.through + ONE_DAY)}
-        leapt |= {*days_back(self.since - ONE_DAY, day + ONE_DAY)}
+        """The days with one more; those in between are missing."""
+        between = {*days_back(day - ONE_DAY, self.through + ONE_DAY)}
+        between |= {*days_back(self.since - ONE_DAY, day + ONE_DAY)}
         return replace(
             self,
             since=min(self.since, day),
             through=max(self.through, day),
-            missing=(self.missing | leapt) - {day},
+            missing=(self.missing | between) - {day},
         )
 
 
@@ -99,11 +99,11 @@ def complete_at(day: date, zone: tzinfo | None) -> datetime:
     return end.astimezone(UTC) + OVERLAP
 
 
-def days_to_load(held: Iterable[Days | None], *, start: date, last: date) -> list[date]:
-    """Each day from `last` back to `start` that is not loaded everywhere."""
-    everyone = [*held]
+def days_to_load(loaded: Iterable[Days | None], *, start: date, last: date) -> list[date]:
+    """Each day from `last` back to `start` that some stream has not loaded."""
+    of_streams = [*loaded]
     return [
         day
         for day in days_back(last, start)
-        if any(days is None or day not in days for days in everyone)
+        if any(days is None or day not in days for days in of_streams)
     ]

@@ -8,8 +8,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from singer_sdk.exceptions import FatalAPIError
 
+from tap_impact.errors import UndatedAction
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
 from tap_impact.records.timestamps import iso, parse_timestamp
@@ -25,7 +25,7 @@ FIRST_WIDTH = timedelta(days=2)
 # Each open action costs a place in every STATE, and a request or two in every run.
 MAX_OPEN = 200
 
-# A 404 may be a hiccup. In so many runs in a row it means that the action went to another partner.
+# A 404 may be transient. In so many runs in a row it means that the action went to another partner.
 RUNS_UNTIL_GONE = 3
 
 
@@ -53,11 +53,11 @@ class Action(NamedTuple):
         """Read the JSON of a record of the stream `actions`.
 
         Raises:
-            FatalAPIError: It has no event date.
+            UndatedAction: It has no event date.
         """
         record = msgspec.json.decode(line)
         if not record["event_date"]:
-            raise FatalAPIError(f"Action {record['id']} has no EventDate. State is safe.")
+            raise UndatedAction(f"Action {record['id']} has no EventDate. State is safe.")
         return cls(
             record["id"],
             parse_timestamp(record["event_date"]),

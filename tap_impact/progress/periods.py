@@ -1,6 +1,6 @@
-"""Periods of reports: how a span is cut to them, which a stream holds, and which come next. Pure.
+"""Periods of reports: how a span is cut to them, which are loaded, and which are next. Pure.
 
-A report is a state of affairs: its rows say how a period looks now. So what was read is read again
+A report is a snapshot: its rows say how a period looks now. So what was read is read again
 while it may change, and a period is the unit in which rows come, are replaced, and are missing.
 """
 
@@ -104,13 +104,13 @@ class Coverage:
         return inside and period.name not in self.open
 
     def plus(self, period: Period) -> Coverage:
-        """The same with one more period; those that it leaps over are open."""
+        """The same with one more period; those in between are open."""
         older = periods_back(self.every, period.first, self.since - ONE_DAY)
-        leapt = {each.name for each in older if self.every is not Every.ALL}
+        between = {each.name for each in older if self.every is not Every.ALL}
         return replace(
             self,
             since=min(self.since, period.first),
-            open=(self.open | leapt) - {period.name},
+            open=(self.open | between) - {period.name},
         )
 
 

@@ -151,7 +151,7 @@ class ClickExportSource(Source):
         if not sync.settings.click_start:
             sync.state.setdefault("first_day", default_start(sync).isoformat())
         ledger = load_ledger(sync)
-        # A run that plays the past leaves the jobs of later days alone.
+        # A run that replays the past leaves the jobs of later days alone.
         keys = {day.isoformat() for day in days}
         known = ledger.jobs.keys() | ledger.failures.keys()
         ledger.retain(key for key in known if key in keys or key > last.isoformat())

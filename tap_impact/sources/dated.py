@@ -283,7 +283,7 @@ class DatedReader:
                 yield Batch(rows, self.sync.streams)
 
     def _query(self, query: Query) -> Iterator[Sequence[Row]]:
-        """One query; narrower ones if its result is more than the API hands out."""
+        """One query; narrower ones if its result is more than the API returns."""
         settings = self.sync.settings
         # More pages of a window that can be narrowed down are no help.
         page_size = settings.page_size if query.window.can_be_halved else MAX_PAGE_SIZE

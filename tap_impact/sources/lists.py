@@ -92,7 +92,7 @@ class ListSource(Source):
 
         Raises:
             TooManyPages: The list is longer than `max_pages`.
-            FatalAPIError: It came short again.
+            FatalAPIError: Rows are missing again.
         """
         is_of_one = len(sync.streams) == 1 and not sync.as_dicts
         row_type = sync.streams[0].row_type if is_of_one else None

@@ -576,7 +576,7 @@ class Run:
         """Leave out of the ledger what nobody waits for any more.
 
         The exports of reports that are not selected stay, and so do those of later days in a run
-        that plays the past.
+        that replays the past.
         """
         wanted = {reading.key(period) for reading in readings for period in reading.left}
         parts = {reading.stream.part for reading in readings}

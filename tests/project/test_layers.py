@@ -138,9 +138,6 @@ def test_whatever_is_imported_is_declared(package: str) -> None:
     assert {DISTRIBUTIONS.get(each, each) for each in outside} <= declared
 
 
-STILL_IMPURE = {"tap_impact.progress.items"}
-
-
 def test_records_and_progress_know_no_http_and_no_sdk() -> None:
     impure = {"fsspec", "http", "requests", "singer_sdk", "socket", "urllib"}
     users = {
@@ -149,7 +146,7 @@ def test_records_and_progress_know_no_http_and_no_sdk() -> None:
         if name.split(".")[1:2] in (["records"], ["progress"])
         and impure & {module.split(".")[0] for module, _ in imported(tree)}
     }
-    assert users == STILL_IMPURE
+    assert users == set()
 
 
 # -- the SDK -------------------------------------------------------------------------------------
