@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -250,6 +251,9 @@ SETTINGS = th.PropertiesList(
     ),
 ).to_dict()
 
+# As given to the SDK, which adds the settings of its own features.
+CONFIG_SCHEMA = deepcopy(SETTINGS)
+
 TIMESTAMPS = [
     name for name, schema in SETTINGS["properties"].items() if schema.get("format") == "date-time"
 ]
@@ -344,7 +348,7 @@ def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:
 
 def schema_problems(config: dict[str, Any]) -> Iterator[str]:
     """Problems by the settings' JSON schema."""
-    for error in JSONSchemaValidator(SETTINGS).iter_errors(config):
+    for error in JSONSchemaValidator(CONFIG_SCHEMA).iter_errors(config):
         if error.validator == "required":
             yield from (f"{name} is missing" for name in SETTINGS["required"] if name not in config)
         elif error.path and error.path[0] in SECRETS:
@@ -416,14 +420,14 @@ def name_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def nearest_setting(name: str) -> str | None:
     """The setting that a name was perhaps meant for, None for a setting and for another's name."""
-    known = SETTINGS["properties"]
+    known = CONFIG_SCHEMA["properties"]
     near = () if name in known else get_close_matches(name.lower(), known, 1, cutoff=0.8)
     return near[0] if near else None
 
 
 def unknown_names(config: Mapping[str, Any]) -> list[str]:
     """Names that are no setting's, nor like one."""
-    return [name for name in config if name not in SETTINGS["properties"]]
+    return [name for name in config if name not in CONFIG_SCHEMA["properties"]]
 
 
 def is_zone(name: str) -> bool:

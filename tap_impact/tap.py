@@ -29,8 +29,8 @@ from tap_impact.errors import AccessDenied, NotFound, WrongCredentials
 from tap_impact.records.timestamps import iso, parse_timestamp
 from tap_impact.run_summary import run_summary
 from tap_impact.settings import (
+    CONFIG_SCHEMA,
     MIN_SECRET_LENGTH,
-    SETTINGS,
     Settings,
     nearest_setting,
     problems,
@@ -80,7 +80,7 @@ class TapImpact(ImpactTap):
 
     name = "tap-impact"
     package_name = "tap-impact-partner"
-    config_jsonschema = SETTINGS
+    config_jsonschema = CONFIG_SCHEMA
     capabilities = [  # noqa: RUF012
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -316,7 +316,7 @@ class TapImpact(ImpactTap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self.append_builtin_config(SETTINGS)  # as the SDK's does
+        self.append_builtin_config(CONFIG_SCHEMA)  # as the SDK's does
         found = self._problems()
         if found and raise_errors:
             raise settings_error(found, self._config)
@@ -399,9 +399,9 @@ class TapImpact(ImpactTap):
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a property of the class
         """The settings of the environment. What cannot be read stays a text, to be explained."""
-        cls.append_builtin_config(SETTINGS)
+        cls.append_builtin_config(CONFIG_SCHEMA)
         config: dict[str, Any] = {}
-        for name, schema in SETTINGS["properties"].items():
+        for name, schema in CONFIG_SCHEMA["properties"].items():
             variable = f"{cls._env_var_prefix}{name.upper()}"
             try:
                 config |= parse_environment_config(
