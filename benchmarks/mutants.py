@@ -57,6 +57,12 @@ def mutants() -> list[Mutant]:
 MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/api/client.py": [
         (
+            "the last page may name itself as the next",
+            "if url and 0 < body.pages <= len(seen) and page_number(url) == str(len(seen)):",
+            "if url and 0 < body.pages < len(seen) and page_number(url) == str(len(seen)):",
+            "tests/test_live_account.py -k last_nextpageuri",
+        ),
+        (
             "408 is retried",
             "case HTTPStatus.REQUEST_TIMEOUT:",
             "case HTTPStatus.IM_A_TEAPOT:",
@@ -318,6 +324,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "tap_impact/progress/coverage.py": [
+        (
+            "history begins no later than what is loaded",
+            "return cls(min(parse_timestamp(since) if since else start, through), through)",
+            "return cls(parse_timestamp(since) if since else min(start, through), through)",
+            "tests/test_live_account.py -k ends_of_time",
+        ),
         (
             "a bookmark with microseconds is one of whole seconds",
             "through = parse_timestamp(through).replace(microsecond=0)",
@@ -628,7 +640,27 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "tests/test_messages.py",
         ),
     ],
+    "tap_impact/records/timestamps.py": [
+        (
+            "a bookmark of the year 1 stops nothing",
+            "return max(utc, EARLIEST)",
+            "return utc",
+            "tests/test_live_account.py -k ends_of_time",
+        ),
+    ],
     "tap_impact/tap.py": [
+        (
+            "a token among the entries of reports is not repeated",
+            'sentences = without_secrets("; ".join(found), config)',
+            'sentences = "; ".join(found)',
+            "tests/test_secrets.py -k pasted",
+        ),
+        (
+            "odd marks of the SDK are dropped",
+            "for name, each in bookmark.items() if name not in SDK_MARKS}",
+            "for name, each in bookmark.items() if name not in {0}}",
+            "tests/test_live_account.py -k odd_marks",
+        ),
         (
             "an error of one stream leaves the others loaded",
             "except (WrongCredentials, OutputError):\n                raise\n            except",
