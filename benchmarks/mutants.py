@@ -711,7 +711,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "dbt: one change of several items counts once",
             "group by action_id, update_date",
             "group by action_id, update_date, delta_payout, state",
-            "tests/test_transform.py tests/test_one_truth.py",
+            "tests/test_one_truth.py tests/test_transform.py",
         ),
     ],
     "transform/models/impact_payout_history.sql": [
@@ -719,7 +719,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "dbt: updates before the first loaded day are left out",
             "inner join payouts on",
             "left join payouts on",
-            "tests/test_transform.py tests/test_one_truth.py",
+            "tests/test_one_truth.py tests/test_transform.py",
         ),
     ],
     "transform/macros/loaded.sql": [

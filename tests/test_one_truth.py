@@ -112,6 +112,10 @@ def test_tables_models_and_page_agree_on_every_figure(
         "RETURNING campaign_id"
     )
     warehouse.connection.commit()
+    (gone,) = warehouse.query(
+        "DELETE FROM actions WHERE id = (SELECT min(id) FROM actions) RETURNING id"
+    )
+    warehouse.connection.commit()
     dbt = on_postgres(tmp_path, warehouse.port, warehouse.schema)
     assert " ERROR=0 " in dbt.build(impact_as_of=AT.isoformat())
 
@@ -156,6 +160,17 @@ def test_tables_models_and_page_agree_on_every_figure(
         "GROUP BY currency ORDER BY currency DESC"
     )]  # fmt: skip
     assert sum(int(width) // 10 for _, width in shades) == sum(30 - days for days in known_days)
+
+    # one change of an action with several items is one, and updates of others are left out
+    assert warehouse.query(
+        "SELECT action_id, changes FROM impact_payouts WHERE changes > 0 ORDER BY 1"
+    ) == warehouse.query(
+        "SELECT action_id, count(DISTINCT update_date) FROM action_updates "
+        "JOIN actions ON actions.id = action_id GROUP BY 1 ORDER BY 1"
+    )
+    histories = warehouse.query("SELECT DISTINCT action_id FROM impact_payout_history")
+    assert gone in warehouse.query("SELECT action_id FROM action_updates")
+    assert gone not in histories
 
     # clicks are those of their connection's currency, and of no other
     warehouse.query(
