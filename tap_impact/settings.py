@@ -404,7 +404,7 @@ def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
         if "@" in api_url:
             yield "api_url: holds a user or a password, which belong in account_sid and auth_token"
         elif not is_safe(api_url):
-            yield f"api_url: {api_url!r} is not https; the auth token would travel in the open"
+            yield f"api_url: {api_url!r} is not https; the auth token would be sent unencrypted"
     for name, (allowed, what) in SECRET_CHARACTERS.items():
         value = config.get(name)
         if isinstance(value, str) and value and not allowed.fullmatch(value):

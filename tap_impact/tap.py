@@ -236,7 +236,7 @@ class TapImpact(ImpactTap):
     @cached_property
     @override
     def client(self) -> ImpactClient:
-        """The conversation with impact.com, one for all streams."""
+        """The client of impact.com, one for all streams."""
         config = self.config
         return ImpactClient(
             api_url=config["api_url"],

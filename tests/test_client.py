@@ -407,7 +407,7 @@ def test_addresses_that_lead_in_a_circle_are_left(sandbox: SandboxFactory) -> No
     here = f"{impact.files_url}/files/x"
     circle = Answer(302, b"", {"Location": here}, "text/plain")
     impact.spoil([Fault("circle", circle).at("files", times=ALWAYS)])
-    with pytest.raises(RetriableAPIError, match="led on more than"):
+    with pytest.raises(RetriableAPIError, match="redirects more than"):
         Conversation(impact).client.open_signed(here)
 
 

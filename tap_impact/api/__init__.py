@@ -1,1 +1,1 @@
-"""The conversation with impact.com. Knows no stream and no field."""
+"""The HTTP client of impact.com. Knows no stream and no field."""

@@ -88,7 +88,7 @@ class ImpactClient:
         clock: Callable[[], float] = time.monotonic,
         machine: Callable[[], datetime] = machine_clock,
     ) -> None:
-        """Prepare the conversation; nothing is sent yet.
+        """Prepare a session; nothing is sent yet.
 
         Args:
             api_url: base of the API, without a path.
@@ -98,9 +98,9 @@ class ImpactClient:
             user_agent: sent with each request.
             timeout_seconds: how long to wait for an answer to begin, or to go on.
             rate_limit_wait_seconds: how long one request may wait for limits, in all.
-            logger: where waits and retries are said.
+            logger: where waits and retries are logged.
             sleep: how to wait for some seconds.
-            clock: seconds since whenever.
+            clock: a monotonic clock, in seconds.
             machine: this machine's date and time, in UTC.
         """
         self.base_url = api_url.rstrip("/")
@@ -190,11 +190,11 @@ class ImpactClient:
         return response
 
     def open_signed(self, url: str) -> requests.Response:
-        """Open an address that is its own key, on whichever host; no credentials go there.
+        """Open a signed URL, on whichever host; no credentials go there.
 
         Raises:
-            FatalAPIError: The address, or one that it leads to, would be read over an open line.
-            RetriableAPIError: The host refused; such addresses live for a short while.
+            FatalAPIError: The address, or one that it leads to, is not https.
+            RetriableAPIError: The host refused it; a signed URL soon expires.
             requests.exceptions.RequestException: No answer came.
         """
         for _ in range(MAX_REDIRECTS):
@@ -216,7 +216,7 @@ class ImpactClient:
                     f"The host that impact.com named for a file answered {response.status_code}."
                 )
             url = urljoin(url, response.headers["Location"])
-        raise RetriableAPIError(f"The address of a file led on more than {MAX_REDIRECTS} times.")
+        raise RetriableAPIError(f"The address of a file redirects more than {MAX_REDIRECTS} times.")
 
     def pages(
         self,
@@ -356,7 +356,7 @@ class ImpactClient:
                 method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
             )
         except RuntimeError as error:
-            # `requests` looks at the body of a redirect, and stumbles where it cannot be unzipped.
+            # `requests` reads the body of a redirect, and fails where it cannot be decompressed.
             raise requests.exceptions.ContentDecodingError(error) from None
         self.logger.debug("%s %s: %d", method, asked, response.status_code)
         self._clock.synchronize(response.headers)

@@ -212,7 +212,7 @@ class Ledger:
         self.asked += number
 
     def is_due(self, key: str, now: datetime) -> bool:
-        """Whether an export is worth a try."""
+        """Whether an export may be tried now."""
         failure = self.failures.get(key)
         return failure is None or failure.not_before <= now
 
@@ -253,8 +253,8 @@ class Exports:
     """The exports of one run that share a quota.
 
     Attributes:
-        stop_reason: why no more exports were asked for, None if nothing stood in the way.
-        last_error: what went wrong with the last export that could not be had.
+        stop_reason: why no more exports were requested; None if all were.
+        last_error: the error of the last export that failed.
     """
 
     def __init__(
@@ -270,12 +270,12 @@ class Exports:
         """Send nothing yet.
 
         Args:
-            client: the conversation with impact.com.
+            client: the client of impact.com.
             ledger: what earlier runs left.
-            save: makes the ledger outlive this process, at once.
+            save: writes the ledger to state, at once.
             max_per_day: new exports in a UTC day.
             wait_seconds: for how long to wait while nothing arrives.
-            logger: where to say how it goes.
+            logger: where progress is logged.
         """
         self.stop_reason: str | None = None
         self.last_error: FatalAPIError | RetriableAPIError | None = None

@@ -51,7 +51,7 @@ class RateLimiter:
         Args:
             longest_wait: seconds; a limit that is renewed later than this is used up at full speed.
             sleep: how to wait for some seconds.
-            clock: seconds since whenever.
+            clock: a monotonic clock, in seconds.
             logger: told once per hour that requests are spread.
         """
         self._longest_wait = longest_wait

@@ -72,7 +72,7 @@ class ImpactTap(singer_sdk.Tap, abc.ABC):
     @property
     @abc.abstractmethod
     def client(self) -> ImpactClient:
-        """The conversation with impact.com, one for all streams."""
+        """The client of impact.com, one for all streams."""
 
     @property
     @abc.abstractmethod
