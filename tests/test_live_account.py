@@ -535,6 +535,19 @@ def test_whatever_way_an_account_answers_all_is_loaded(
     assert sum(map(len, pipe.clicks().values())) > 0
 
 
+def test_an_account_of_the_sandbox_that_began_lately_is_loaded_whole(
+    sandbox: SandboxFactory,
+) -> None:
+    impact = sandbox(
+        at=NOW, seed="lately", actions_per_day=2, account_began="2026-06-20", **SWITCHES
+    )
+    pipe = pipeline(impact, *DATED, **LONG_AGO)
+    run = pipe.run()
+    assert run.exit_code == 0, errors(run)
+    assert pipe.not_whole() == set()
+    assert len(pipe.table("actions")) > 0
+
+
 # -- smaller troubles ----------------------------------------------------------------------------
 
 
