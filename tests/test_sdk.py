@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from impact_sandbox.faults import ALWAYS, field_of_row
+from impact_sandbox.files import click_file
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
@@ -39,13 +40,18 @@ class TestTapImpact(Suite):  # type: ignore[misc]
     @pytest.fixture(scope="class")
     @classmethod
     def runner(cls) -> Iterator[TapTestRunner]:
-        # every list and object has a field that no schema knows, so that each property has a value
+        # lists, objects and files have a field that no schema knows: each property has a value
         new_field = field_of_row("NewField", "new").at(times=ALWAYS)
         # The suite's runner ends a stream after 150 records.
         world = World(seed="sdk", actions_per_day=5, clicks_per_day=20)
         with Sandbox(
             world, at=NOW, faults=[new_field], job_life=["COMPLETED"], daily_click_exports=99
         ) as sandbox:
+            sandbox.jobs.file = lambda job: click_file(  # type: ignore[method-assign]
+                (click | {"NewField": "new"} for click in world.clicks(job.day, job.at)),
+                job.result_format,
+                sandbox.switches,
+            )
             runner = TapTestRunner(
                 TapImpact,
                 config=SETTINGS | sandbox.settings(),
