@@ -4,6 +4,7 @@
 
 PYTHON is that of an environment with dlt[postgres]. Nothing but the pipelines' own processes runs:
 no Meltano. After each, the number of its rows and the sum of their payouts must be those served.
+The faster loader is `benchmarks.faster_postgres`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from impact_sandbox import database
 
 from benchmarks.pipelines import BIN, CONNECTION, PORT, postgres, shipped
 from benchmarks.rows import ACCOUNT
-from benchmarks.run import describe, our_tap, plain_tap, served
+from benchmarks.run import MODULE, describe, our_tap, plain_tap, served
 from benchmarks.server import prepare
 from tap_impact.streams.actions import ACTIONS
 
@@ -59,6 +60,15 @@ def database_cpu(postmaster: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def settled_cpu(postmaster: int) -> float:
+    """The same once it stands still: a process that ends meanwhile would be counted nowhere."""
+    before, now = -1.0, database_cpu(postmaster)
+    while now != before:
+        time.sleep(0.2)
+        before, now = now, database_cpu(postmaster)
+    return now
+
+
 def children_cpu() -> float:
     """The CPU seconds of the processes that have ended, and of theirs."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -67,7 +77,7 @@ def children_cpu() -> float:
 
 def cost(pipe: Sequence[Sequence[str | Path]], postmaster: int, log: Path) -> Cost:
     """Run the processes of a pipe, from one's output into the next one's input, to their end."""
-    cpu, served_cpu = children_cpu(), database_cpu(postmaster)
+    cpu, served_cpu = children_cpu(), settled_cpu(postmaster)
     began = time.monotonic()
     processes: list[subprocess.Popen[bytes]] = []
     with log.open("wb") as errors:
@@ -84,7 +94,7 @@ def cost(pipe: Sequence[Sequence[str | Path]], postmaster: int, log: Path) -> Co
     wall = time.monotonic() - began
     if any(codes):
         sys.exit(f"{pipe} ended with {codes}:\n{log.read_text()[-3000:]}")
-    return Cost(wall, children_cpu() - cpu, database_cpu(postmaster) - served_cpu)
+    return Cost(wall, children_cpu() - cpu, settled_cpu(postmaster) - served_cpu)
 
 
 def loaded() -> tuple[int, Decimal]:
@@ -115,11 +125,10 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def pipelines(
-    folder: Path, url: str, dlt: Path | None, target: Path
-) -> dict[str, list[Sequence[str | Path]]]:
+def pipelines(folder: Path, url: str, dlt: Path | None) -> dict[str, list[Sequence[str | Path]]]:
     """The pipelines by name, each as the commands of its processes."""
     trial = CONNECTION | {"default_target_schema": "trial"}
+    target = BIN / "target-postgres"
     defaults = [target, "--config", write(folder / "defaults.json", trial)]
     ours = shipped("loaders", "target-postgres") | trial
     settings = [target, "--config", write(folder / "settings.json", ours)]
@@ -127,15 +136,16 @@ def pipelines(
     by_batch.mkdir()
     batch_config = shipped("extractors", "tap-impact-batch")["batch_config"]
     batch_config["storage"]["root"] = str(folder / "files")
-    plain = plain_tap(folder, url)
+    plain, records = plain_tap(folder, url), our_tap(folder, url, "actions")
+    batch = our_tap(by_batch, url, "actions", batch_config=batch_config)
+    faster = [*MODULE, "benchmarks.faster_postgres", "--config", folder / "settings.json"]
     found: dict[str, list[Sequence[str | Path]]] = {
         "plain SDK tap, loader's defaults": [plain, defaults],
         "plain SDK tap, our settings": [plain, settings],
-        "tap-impact, records": [our_tap(folder, url, "actions"), settings],
-        "tap-impact, batch": [
-            our_tap(by_batch, url, "actions", batch_config=batch_config),
-            settings,
-        ],
+        "tap-impact, records": [records, settings],
+        "tap-impact, batch": [batch, settings],
+        "tap-impact, records, faster loader": [records, faster],
+        "tap-impact, batch, faster loader": [batch, faster],
     }
     if dlt:
         decimals = [
@@ -159,7 +169,6 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--dlt", type=Path)
     parser.add_argument("--only", nargs="+", default=[""], help="beginnings of names")
-    parser.add_argument("--target", type=Path, default=BIN / "target-postgres")
     given = parser.parse_args()
     costs: defaultdict[str, list[Cost]] = defaultdict(list)
     with TemporaryDirectory() as name:
@@ -169,7 +178,7 @@ def main() -> None:
         right = expected(folder)
         with served(folder) as url, postgres(folder):
             postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-            every = pipelines(folder, url, given.dlt, given.target)
+            every = pipelines(folder, url, given.dlt)
             chosen = {n: p for n, p in every.items() if n.startswith(tuple(given.only))}
             for number in range(1, given.repeat + 1):
                 for label, pipe in chosen.items():

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,7 @@ def rows(loader: str) -> None:
             command = Path(sys.executable).with_name("tap-impact-database")
             where = ["--port", str(PORT), "--data-dir", str(folder / "data")]
             subprocess.run([command, "start", *where], check=True)
+            running.callback(rmtree, (folder / "data").resolve())
             running.callback(subprocess.run, [command, "stop", *where], check=True)
         done = subprocess.run(
             [programs / loader, "--config", folder / "config.json"],
