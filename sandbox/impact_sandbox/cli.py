@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from impact_sandbox.options import LOG, SWITCHES, WithSwitches, account_options, timestamp
 from impact_sandbox.request_log import summary
@@ -78,7 +79,7 @@ def check(ctx: click.Context, log: Any) -> None:
     """
     try:
         lines, broken = summary(log)
-    except ValueError as error:
+    except (ValueError, msgspec.MsgspecError) as error:  # one is the other since msgspec 0.20
         raise click.ClickException(f"{log.name} is no log of `serve --log`: {error}") from None
     for line in lines:
         click.echo(line)
