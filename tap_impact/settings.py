@@ -415,7 +415,7 @@ def name_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Names that are no setting's, but much like one."""
     for name in config:
         if near := nearest_setting(name):
-            yield f"{name} is no setting; did you mean {near}?"
+            yield f"{name} is no setting, {near} is"
 
 
 def nearest_setting(name: str) -> str | None:

@@ -86,8 +86,8 @@ def test_a_misspelt_setting_is_named_with_the_nearest_one(
     impact = sandbox()
     run = run_inside(impact.settings() | {"start_dat": "2026-01-01", "Page_Size": 2000})
     assert run.exit_code == 1
-    assert "Settings: start_dat is no setting; did you mean start_date?; " in run.stderr
-    assert "Page_Size is no setting; did you mean page_size?." in run.stderr
+    assert "Settings: start_dat is no setting, start_date is; " in run.stderr
+    assert "Page_Size is no setting, page_size is." in run.stderr
     assert not impact.requests
 
     for name in SETTINGS["properties"]:
@@ -96,7 +96,7 @@ def test_a_misspelt_setting_is_named_with_the_nearest_one(
     misread = CliRunner().invoke(TapImpact.cli, ["--config=ENV"])
     assert misread.exit_code == 1
     said = caplog.messages[-1]
-    assert said.endswith("; start_dat is no setting; did you mean start_date?.")
+    assert said.endswith("; start_dat is no setting, start_date is.")
     assert "sandbox" not in said
 
 
