@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unittest import mock
 
 import pytest
+import requests
 from click.testing import CliRunner
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -110,7 +111,10 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        url = f"http://{host}:{port}"
+        # what the one before it held is the whole process's
+        requests.post(f"{url}/moto-api/reset", timeout=60).raise_for_status()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stand-in")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "stand-in")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
