@@ -37,6 +37,8 @@ BLANKS_OF_PLACES = BLANKS - {"NA"}
 TRUE = frozenset({"true", "1", "yes", "y"})
 FALSE = frozenset({"false", "0", "no", "n"})
 
+# Numbers that JSON and `Decimal` write in the same way, a space behind each.
+NUMBERS = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]{1,6})? )*").fullmatch
 GROUPED_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
 MONTH_YEAR = re.compile(r"(?P<month>0?[1-9]|1[0-2])(?P<year>[0-9]{4})").fullmatch
@@ -206,7 +208,7 @@ def as_given(value: object) -> Any:
 def key(source: str, description: str) -> Field:
     """Text that identifies a row and is never blank."""
     schema = described("string", description)
-    return Field(source, column_name(source), schema, read_key, role=Role.KEY)
+    return Field(source, column_name(source), schema, read_key, read_keys, Role.KEY)
 
 
 def key_timestamp(source: str, description: str) -> Field:
@@ -235,7 +237,7 @@ def verbatim(source: str, description: str) -> Field:
 def place(source: str, description: str) -> Field:
     """A country, region or city: `n/a` is none, but `NA` is one."""
     schema = nullable("string", description)
-    return Field(source, column_name(source), schema, read_place)
+    return Field(source, column_name(source), schema, read_place, read_places)
 
 
 def money(source: str, description: str) -> Field:
@@ -246,7 +248,7 @@ def money(source: str, description: str) -> Field:
 def decimal(source: str, description: str) -> Field:
     """A quantity or a rate, kept to the digit."""
     schema = nullable("number", description)
-    return Field(source, column_name(source), schema, read_decimal)
+    return Field(source, column_name(source), schema, read_decimal, read_decimals)
 
 
 def flag(source: str, description: str) -> Field:
@@ -292,6 +294,14 @@ def read_key_timestamp(value: object) -> str:
     return found
 
 
+def read_keys(values: Sequence[str | None]) -> list[str]:
+    """`read_key` of many."""
+    keys = [value for value in values if value is not None]
+    if len(keys) < len(values) or not BLANKS.isdisjoint(map(str.strip, keys)):
+        raise UnreadableValue
+    return keys
+
+
 def read_text(value: object) -> str | None:
     """What `text` makes of a value."""
     return None if is_blank(value) else as_text(value)
@@ -323,9 +333,23 @@ def read_place(value: object) -> str | None:
     return text if text.strip() not in BLANKS_OF_PLACES else None
 
 
+def read_places(values: Sequence[str | None]) -> list[str | None]:
+    """`read_place` of many."""
+    return [value if value and value.strip() not in BLANKS_OF_PLACES else None for value in values]
+
+
 def read_decimal(value: object) -> Decimal | None:
     """What `money` and `decimal` make of a value."""
     return None if is_blank(value) else exact_decimal(value)
+
+
+def read_decimals(values: Sequence[str | None]) -> list[msgspec.Raw | None]:
+    """`read_decimal` of many, as JSON: what is written like a number of JSON is one."""
+    written = [*filter(None, values)]
+    text = " ".join([*written, ""])
+    if text.count(" ") != len(written) or not NUMBERS(text):
+        raise UnreadableValue
+    return [msgspec.Raw(value) if value else None for value in values]
 
 
 def read_flag(value: object) -> bool | None:
