@@ -85,6 +85,8 @@ def install() -> str:
     is_new = not (BIN / "meltano").exists()
     if is_new:
         run(sys.executable, "-m", "venv", HERE / ".venv")
+    # else each run of a command would compile what it imports, where Python keeps no bytecode
+    os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
     backends = [os.environ.get("MELTANO_VENV_BACKEND") or preferred_backend(), "virtualenv"]
     if is_new and not (
         # Meltano needs uv anyway, and uv brings the rest in a third of the time
