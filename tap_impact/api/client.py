@@ -70,6 +70,13 @@ class Page(NamedTuple):
     """Whether the page has neither a list nor a total, which counts as an empty list."""
 
 
+class Answer(NamedTuple):
+    """The content of an answer, as it came."""
+
+    content: bytes
+    content_type: str
+
+
 class ImpactClient:
     """GET requests on behalf of one partner account."""
 
@@ -225,6 +232,7 @@ class ImpactClient:
         *data_keys: str,
         row_type: type[msgspec.Struct] | None = None,
         max_pages: int | None = None,
+        known: dict[int, PageBody] | None = None,
     ) -> Iterator[Page]:
         """Fetch a list page by page.
 
@@ -240,17 +248,20 @@ class ImpactClient:
             data_keys: by which the rows of a page may go.
             row_type: what to make of the rows of a page if all of them fit; else they are dicts.
             max_pages: how many pages impact.com gives of this list; None if it does not say.
+            known: the pages of an earlier reading, which this one adds its own to. A page that is
+                the same to the byte comes without its rows, and is not decoded.
 
         Raises:
             TooManyPages: the list is longer than that.
         """
         query = urlencode(params, doseq=True)
         url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
+        get_page = partial(self._get_page, data_keys=data_keys, row_type=row_type, known=known)
         seen = set()
         coming = None
         while url:
             seen.add(url)
-            body = coming.result() if coming else self._get_page(url, data_keys, row_type)
+            body = coming.result() if coming else get_page(url)
             if max_pages is not None and len(seen) == 1 and body.pages > max_pages:
                 raise TooManyPages(
                     f"{self.display_path(url)} has {body.pages} pages; impact.com gives "
@@ -260,7 +271,7 @@ class ImpactClient:
             if url and 0 < body.pages <= len(seen) and page_number(url) == str(len(seen)):
                 url = None  # the last page names itself, as other clients guard against
             if url and url not in seen:
-                coming = in_background(partial(self._get_page, url, data_keys, row_type))
+                coming = in_background(partial(get_page, url))
             yield Page(body.rows, body.total, body.is_blank)
             if url in seen:
                 raise FatalAPIError(
@@ -367,7 +378,7 @@ class ImpactClient:
         asked = self.display_path(url)
 
         def send() -> Any:
-            body = self._body(url, asked, decode)
+            body = self._body(self._answer(url, asked), asked, decode)
             if body is None:
                 return {}
             if not isinstance(body, dict | list):
@@ -377,24 +388,35 @@ class ImpactClient:
         return self.with_retries(send, asked)
 
     def _get_page(
-        self, url: str, data_keys: tuple[str, ...], row_type: type[msgspec.Struct] | None
+        self,
+        url: str,
+        *,
+        data_keys: tuple[str, ...],
+        row_type: type[msgspec.Struct] | None,
+        known: dict[int, PageBody] | None,
     ) -> PageBody:
         asked = self.display_path(url)
         read = page_decoder(data_keys[0], row_type) if row_type else decode
 
         def send() -> PageBody:
-            page = page_body(self._body(url, asked, read), data_keys)
+            answer = self._answer(url, asked)
+            digest = hash(answer)
+            if known and digest in known:
+                return known[digest]
+            page = page_body(self._body(answer, asked, read), data_keys)
             # Rows would be lost if anything else were taken for a page without rows.
             if page is None:
                 raise RetriableAPIError(
                     f"impact.com answered {asked} with JSON that is no page of {data_keys[0]}."
                 )
+            if known is not None:
+                known[digest] = page._replace(rows=[])
             return page
 
         return self.with_retries(send, asked)
 
-    def _body(self, url: str, asked: str, read: Decode) -> Any:
-        """The content of one answer; None if it has none."""
+    def _answer(self, url: str, asked: str) -> Answer | None:
+        """One answer as it came; None if it has no content."""
         with self._send("GET", url, asked) as response:
             if response.status_code == HTTPStatus.NO_CONTENT:
                 return None
@@ -402,16 +424,22 @@ class ImpactClient:
                 raise self._error(response, asked)
             # `content` would take it in pieces of 10 KiB.
             content = b"".join(response.iter_content(BLOCK_BYTES))
+            return Answer(content, response.headers.get("Content-Type", "no content type"))
+
+    def _body(self, answer: Answer | None, asked: str, read: Decode) -> Any:
+        """The JSON of an answer; None if it has no content."""
+        if answer is None:
+            return None
         try:
-            body = read(content, partial(self._report_replaced, asked))
+            body = read(answer.content, partial(self._report_replaced, asked))
         except NOT_JSON:
             raise RetriableAPIError(
                 f"impact.com answered {asked} with something that is not JSON "
-                f"({response.headers.get('Content-Type', 'no content type')})."
+                f"({answer.content_type})."
             ) from None
         # A job has a status of that name, and an id.
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
-            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(content)}")
+            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(answer.content)}")
         return body
 
     def _report_replaced(self, asked: str, what: str) -> None:

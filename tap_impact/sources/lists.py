@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_impact.api.client import ImpactClient, Page
+    from tap_impact.api.pages import PageBody
     from tap_impact.api.scopes import Scope
     from tap_impact.records.fields import Row
     from tap_impact.settings import Settings
@@ -86,7 +87,8 @@ class ListSource(Source):
 
         A list that changes while it is read shifts the rows of the pages to come, and a row may be
         passed over. Totals need not show it, where rows that came hide those that went. So a list
-        of several pages is read twice, and the second reading gives what the first has not given.
+        of several pages is read twice, and the second reading gives what the first has not given;
+        pages that are the same once more are not decoded again.
         One page is read again if it holds less than it announced, or neither a list nor a total:
         that an answer is blank is believed when it comes twice.
 
@@ -97,12 +99,18 @@ class ListSource(Source):
         is_of_one = len(sync.streams) == 1 and not sync.as_dicts
         row_type = sync.streams[0].row_type if is_of_one else None
         seen: set[str] = set()
+        known: dict[int, PageBody] = {}
         announced = 0
         for is_second in (False, True):
             number = 0
             is_blank = False
             pages = sync.client.pages(
-                self.path, params, self.data_key, row_type=row_type, max_pages=self.max_pages
+                self.path,
+                params,
+                self.data_key,
+                row_type=row_type,
+                max_pages=self.max_pages,
+                known=known,
             )
             for page in pages:
                 number += 1
