@@ -57,6 +57,12 @@ def mutants() -> list[Mutant]:
 MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/api/client.py": [
         (
+            "a page that changed since the first reading is read",
+            "digest = hash(answer)",
+            'digest = asked.count("Page=2")',
+            "tests/test_silent_loss.py -k moving",
+        ),
+        (
             "the last page may name itself as the next",
             "if url and 0 < body.pages <= len(seen) and page_number(url) == str(len(seen)):",
             "if url and 0 < body.pages < len(seen) and page_number(url) == str(len(seen)):",
