@@ -17,7 +17,7 @@ from tap_impact.records.anomalies import RowAnomalies
 from tap_impact.records.fields import ADDITIONAL_FIELDS, UnreadableValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from tap_impact.records.anomalies import Anomalies
     from tap_impact.records.fields import Field, RecordMap, Row
@@ -158,19 +158,17 @@ class RecordEncoder:
                 before = b","
         self._end = before.removesuffix(b",") + b"}\n"
 
-    def encode(self, rows: Sequence[Row] | Columns) -> Lines:
+    def encode(self, rows: Sequence[Row] | Columns) -> Iterator[Lines]:
         """The JSON of the records of rows, which are all of the map's row type, or dicts.
 
         Rows that cannot be placed are left out, and counted as anomalies.
         """
         if isinstance(rows, Columns):
-            return Lines(self._joined(rows), rows.size)
-        lines, size = [], 0
+            yield Lines(self._joined(rows), rows.size)
+            return
         for start in range(0, len(rows), ROWS_AT_ONCE):
             columns = self.columns(rows[start : start + ROWS_AT_ONCE])
-            lines.append(self._joined(columns))
-            size += columns.size
-        return Lines(b"".join(lines), size)
+            yield Lines(self._joined(columns), columns.size)
 
     def columns(self, rows: Sequence[Any]) -> Columns:
         """The JSON of the rows' values, by property; as for `encode`. There is at least one row."""

@@ -170,19 +170,20 @@ class ImpactStream(singer_sdk.Stream):
 
     def emit(self, rows: Sequence[Row] | Columns) -> None:
         """Write the records of rows."""
-        lines, count = self._lines(rows)
-        if not self.is_fast:
-            for record in self._decoded(lines):
-                sdk_internals.write_record(self, record)
-        elif count:
-            table = Table(self.name, sdk_internals.version_of(self))
-            self._tap.message_writer.write_encoded(table, lines, datetime.now(UTC))
-        self._counter.increment(count)
-        self.rows_written += count
+        table = Table(self.name, sdk_internals.version_of(self))
+        for lines, count in self._lines(rows):
+            if not self.is_fast:
+                for record in self._decoded(lines):
+                    sdk_internals.write_record(self, record)
+            elif count:
+                self._tap.message_writer.write_encoded(table, lines, datetime.now(UTC))
+            self._counter.increment(count)
+            self.rows_written += count
 
     def to_records(self, rows: Sequence[Row] | Columns) -> Iterator[Record]:
         """The records of rows, one by one."""
-        return self._decoded(self._lines(rows)[0])
+        for lines in self._lines(rows):
+            yield from self._decoded(lines.json)
 
     def finish(self) -> None:
         """Tell the target that the stream was read to its end, if nothing of it is missing."""
@@ -241,13 +242,12 @@ class ImpactStream(singer_sdk.Stream):
         ]
         return RecordEncoder(self.record_map, names, connection, self.anomalies, quoted)
 
-    def _lines(self, rows: Sequence[Row] | Columns) -> Lines:
-        """The JSON of the records of rows, a line each, and how many."""
+    def _lines(self, rows: Sequence[Row] | Columns) -> Iterator[Lines]:
+        """The JSON of the records of rows, some at a time."""
         if (rows_of := self.declaration.rows_of) and not isinstance(rows, Columns):
             rows = [own for row in rows for own in rows_of(row)]  # type: ignore[arg-type]
-        lines = self.encoder.encode(rows)
+        yield from self.encoder.encode(rows)
         self._name_new_fields()
-        return lines
 
     def _decoded(self, lines: bytes) -> Iterator[Record]:
         """Records with exact decimals, which stream maps may calculate with."""

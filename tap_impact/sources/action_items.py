@@ -98,10 +98,10 @@ class LookupList:
 
     def lines(self, rows: Sequence[Row]) -> list[bytes]:
         """The JSON of the records of rows."""
-        lines = self._encoder.encode(rows)
-        if lines.size < len(rows):
+        records = [line for some in self._encoder.encode(rows) for line in some.json.splitlines()]
+        if len(records) < len(rows):
             raise FatalAPIError(f"{self.name}: a row has no key. State is safe.")
-        return lines.json.splitlines()
+        return records
 
     @cached_property
     def _encoder(self) -> RecordEncoder:
