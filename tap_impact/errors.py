@@ -13,11 +13,11 @@ class AccessDenied(FatalAPIError):
 
 
 class ExportDenied(AccessDenied):
-    """The token may not ask for exports."""
+    """The token may not request exports."""
 
 
 class DownloadDenied(AccessDenied):
-    """The token may ask for exports, but not download them."""
+    """The token may request exports, but not download them."""
 
 
 class WrongCredentials(FatalAPIError):
@@ -44,7 +44,7 @@ class RateLimited(FatalAPIError):
     """
 
     def __init__(self, message: str, seconds: float | None) -> None:
-        """Store the wait that the headers ask for."""
+        """Store the wait that the headers name."""
         super().__init__(message)
         self.seconds = seconds
 
@@ -74,7 +74,7 @@ class UnreadableFile(FatalAPIError):
 
 
 class ActionsDenied(AccessDenied):
-    """The token may not list actions, without which their items cannot be asked for."""
+    """The token may not list actions, without which their items cannot be requested."""
 
 
 class UndatedAction(FatalAPIError):

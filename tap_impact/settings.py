@@ -241,7 +241,7 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=1),
         default=16,
         title="API version",
-        description="API version that every request asks for.",
+        description="API version that every request names.",
     ),
     th.Property(
         "user_agent",
@@ -275,7 +275,7 @@ class Settings(NamedTuple):
     start: datetime
     """How far back history is loaded; never beyond reach."""
     reach: datetime
-    """The oldest time that the API can be asked for."""
+    """The oldest time that the API can give."""
     clock: datetime
     """impact.com's present when the run began."""
     label: str | None

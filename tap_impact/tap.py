@@ -117,7 +117,7 @@ class TapImpact(ImpactTap):
         """The streams, in the order of a run: those that there always are, and the reports.
 
         Raises:
-            ConfigValidationError: The setting `reports` asks for what there is not.
+            ConfigValidationError: The setting `reports` names what there is not.
         """
         # Discovery, which needs no other setting, validates none.
         wrong = [each for each in self._problems() if each.startswith(("reports:", "reports."))]

@@ -63,7 +63,7 @@ class Page(NamedTuple):
     """One page of a list."""
 
     rows: list[Any]
-    """All of the type that was asked for, or all dicts."""
+    """All of the type that was given, or all dicts."""
     total: int
     """Rows in the whole list when this page was made; 0 if the API does not say."""
     is_blank: bool = False
@@ -299,7 +299,7 @@ class ImpactClient:
         Args:
             send: sends it once. RateLimited, RetriableAPIError and the exceptions of `requests`
                 are worth another try.
-            asked: what it asks for, to be shown.
+            asked: what it requests, to be shown.
 
         Raises:
             FatalAPIError: At once.
@@ -316,7 +316,7 @@ class ImpactClient:
             try:
                 return send()
             except RateLimited as error:
-                # Even if impact.com asks for less, the pauses grow.
+                # Even if impact.com names a shorter one, the pauses grow.
                 pause = next(limit_pauses)
                 if error.seconds is None:
                     pause = backoff.random_jitter(pause * MIN_LIMIT_PAUSE)
@@ -350,7 +350,7 @@ class ImpactClient:
             self.sleep(pause)
 
     def display_path(self, url: str) -> str:
-        """What a URL asks for, without the account, as it may be shown to a person."""
+        """What a URL requests, without the account, as it may be shown to a person."""
         asked = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
         return self.redact(asked) or "/"
 

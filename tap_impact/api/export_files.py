@@ -80,7 +80,7 @@ def file_format(file: IO[bytes]) -> str:
 
 
 def rows(file: IO[bytes], form: RowForm) -> Iterator[Row]:
-    """Every row of a file, in the form that is asked for. None if it is empty.
+    """Every row of a file, in the form that was requested. None if it is empty.
 
     Neither memory nor the time for a row grows with the file.
 

@@ -84,7 +84,7 @@ ENDING = (AccessDenied, RateLimited, Unreachable, UntrustedHost, WrongCredential
 
 
 class ExportQuery(NamedTuple):
-    """What to ask for."""
+    """What to request."""
 
     key: str
     """Names the export in the ledger."""
@@ -100,7 +100,7 @@ class ExportQuery(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An export that was asked for."""
+    """An export that was requested."""
 
     id: str
     requested: datetime
@@ -160,7 +160,7 @@ class Ledger:
     today: date
     """The day of the quota, in UTC."""
     asked: int = 0
-    """Exports asked for on that day."""
+    """Exports requested on that day."""
     jobs: dict[str, Job] = field(default_factory=dict)
     """By the key of what they export."""
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -206,7 +206,7 @@ class Ledger:
         }
 
     def count(self, number: int, today: date) -> None:
-        """Count exports asked for; a new day begins at 0."""
+        """Count exports requested; a new day begins at 0."""
         if today > self.today:
             self.today, self.asked = today, 0
         self.asked += number
@@ -295,11 +295,11 @@ class Exports:
 
     @property
     def left_today(self) -> int:
-        """How many exports may still be asked for in this UTC day."""
+        """How many exports may still be requested in this UTC day."""
         return max(self._max_per_day - self._ledger.asked, 0)
 
     def fetch_all(self, queries: Iterable[ExportQuery]) -> Iterator[Export]:
-        """The exports, as they arrive; new ones are asked for in the order of the queries.
+        """The exports, as they arrive; new ones are requested in the order of the queries.
 
         All that the quota allows are queued before the first is waited for, so impact.com works on
         the later ones while the earlier ones are loaded. Whoever has loaded an export takes it out
@@ -319,7 +319,7 @@ class Exports:
         denied: AccessDenied | NotFound | None = None
         try:
             yield from self._ask_for(sorted(new, key=self._ledger.retried_last(new).__contains__))
-        except (AccessDenied, NotFound) as error:  # what was asked for before may still be had
+        except (AccessDenied, NotFound) as error:  # what was requested before may still be had
             denied = error
         self._waiting = [key for key in due if key in self._ledger.jobs]
         yield from self._collect()
@@ -471,7 +471,7 @@ class Exports:
         if key not in self._adopted or now - job.requested < MAX_VISIBILITY_DELAY:
             return
         self._logger.warning(
-            "%s: impact.com no longer has the export; the next run asks for a new one.",
+            "%s: impact.com no longer has the export; the next run requests a new one.",
             self._queries[key].title,
         )
         self._waiting.remove(key)
@@ -736,4 +736,4 @@ def refuse_cut(file: IO[bytes], size: int) -> None:
         head = file.read(MAX_MESSAGE_BYTES).lower()
         if b"<html" in head or b"<status>error" in head:
             raise RetriableAPIError("A page or an error came in place of an export.")
-        raise FatalAPIError("The export's file is XML, though JSON was asked for.")
+        raise FatalAPIError("The export's file is XML, though JSON was requested.")

@@ -131,7 +131,7 @@ class RateLimiter:
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """What a 429 asks for: `Retry-After`, else the limit's reset (page on rate limits)."""
+    """The pause that a 429 names: `Retry-After`, else the limit's reset (page on rate limits)."""
     seconds = number(headers.get("Retry-After"))
     return seconds_to_reset(headers) if seconds is None else seconds
 

@@ -86,7 +86,7 @@ class Coverage(NamedTuple):
         """What to read, in order: settlement and catch-up up to `now`, then history to `start`.
 
         Settlement comes first because only catch-up moves `through`: whoever stops in between reads
-        it again. Nothing older than `reach` is asked for.
+        it again. Nothing older than `reach` is requested.
         """
         covered = self
         if covered.through < now:

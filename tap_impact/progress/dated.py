@@ -27,7 +27,7 @@ class DatedProgress:
     account_start: datetime | None = None
     """From when on impact.com answers: the account was activated then."""
     refused_start: datetime | None = None
-    """The start of history with which that was found; an earlier one is worth asking for."""
+    """The start of history with which that was found; an earlier one is worth a request."""
 
     @classmethod
     def of_bookmark(

@@ -30,7 +30,7 @@ RUNS_UNTIL_GONE = 3
 
 
 class Action(NamedTuple):
-    """What is needed of an action to ask for its items."""
+    """What is needed of an action to request its items."""
 
     id: str
     event_date: datetime
@@ -93,7 +93,7 @@ class Progress:
     recent: dict[str, frozenset[str]] = field(default_factory=dict)
     """By id, fingerprints of actions that the next catch-up may list though nothing changed."""
     open: dict[str, Open] = field(default_factory=dict)
-    """By id, the actions to be asked for again; at most MAX_OPEN."""
+    """By id, the actions whose items to request again; at most MAX_OPEN."""
 
     @classmethod
     def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
@@ -174,7 +174,7 @@ class Progress:
     def to_request(
         self, purpose: Purpose, listed: Iterable[Action], start: datetime
     ) -> list[Action]:
-        """Which of the listed actions to ask for their items, in order."""
+        """The listed actions whose items to request, in order."""
         by_id = sorted(listed, key=lambda action: action.id)
         ordered = sorted(by_id, key=lambda action: action.event_date, reverse=True)
         if purpose is Purpose.HISTORY:
@@ -188,13 +188,13 @@ class Progress:
         ]
 
     def _may_have_changed(self, action: Action) -> bool:
-        """Whether anything is new since an action was asked for its items."""
+        """Whether anything is new since an action's items were requested."""
         return action.updates is None or not action.fingerprints <= self.recent.get(
             action.id, frozenset()
         )
 
     def mark_requested(self, purpose: Purpose, action: Action) -> None:
-        """Note that impact.com was asked for an action's items."""
+        """Note that an action's items were requested."""
         if purpose is Purpose.HISTORY:
             self.coverage = self.coverage._replace(since=action.event_date)
             self.last_id = action.id

@@ -33,7 +33,7 @@ class Every(Enum):
 
 
 class Period(NamedTuple):
-    """Days that are asked for in one query, both ends included."""
+    """Days that one query requests, both ends included."""
 
     name: str
     """`2026-06-29`, `2026-06` or `all`: the same whenever it is read."""
@@ -68,7 +68,7 @@ class Coverage:
     since: date
     """First day of the oldest period that was read."""
     through: date
-    """The newest day that was asked for; its period may have gone on since."""
+    """The newest day that was requested; its period may have gone on since."""
     open: frozenset[str] = frozenset()
     """The names of periods in between that are still to be read, or to be read again."""
 

@@ -11,7 +11,7 @@ from tap_impact.records.timestamps import iso, parse_timestamp
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-# The states that can be asked for (List Actions).
+# The states that can be filtered by (List Actions).
 STATES = ("PENDING", "APPROVED", "REVERSED")
 
 

@@ -1,4 +1,4 @@
-"""Up to when lists were read that can be asked for what is newer. Pure."""
+"""Up to when lists were read that can be filtered by what is newer. Pure."""
 
 from __future__ import annotations
 

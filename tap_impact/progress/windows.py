@@ -19,7 +19,7 @@ WIDEST = timedelta(days=44)
 # impact.com goes on while we ask.
 REACH = timedelta(days=3 * 365 - 1)
 
-# Timestamps of impact.com are whole seconds: a narrower window cannot be asked for.
+# Timestamps of impact.com are whole seconds: a narrower window cannot be requested.
 NARROWEST = timedelta(seconds=1)
 
 

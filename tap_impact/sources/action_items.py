@@ -253,7 +253,7 @@ class ActionItemsSource(Source):
         return [*{action.id: action for action in found}.values()]
 
     def action_of(self, row: Row) -> Action:
-        """What is needed of an action to ask for its items."""
+        """What is needed of an action to request its items."""
         (line,) = self.actions.lines([row])
         return Action.of_json(line)
 
@@ -292,7 +292,7 @@ class Failures:
         self.found.pop(action.id, None)
 
     def to_retry(self) -> list[Action]:
-        """The actions that were asked for only once; the client itself repeats some requests."""
+        """The actions to request once more: those whose requests the client did not repeat."""
         return [
             action
             for action, error in self.found.values()
@@ -346,7 +346,7 @@ class IncrementalReader:
         self._end()
 
     def _lists(self) -> Iterator[Batch]:
-        """Go from list to list of actions until no more may be asked for."""
+        """Go from list to list of actions until no more may be requested."""
         sync, settings, progress = self._sync, self._sync.settings, self._progress
         start = settings.start
         for purpose, window in progress.windows(
@@ -379,7 +379,7 @@ class IncrementalReader:
     def _ask(
         self, actions: Sequence[Action], purpose: Purpose | None = None
     ) -> Generator[Batch, None, tuple[int, int]]:
-        """Load the items of actions in order; how many were asked for, and the number of items.
+        """Load the items of actions in order; how many actions that were, and the number of items.
 
         Args:
             actions: those beyond what the run is allowed are left out.
@@ -427,7 +427,7 @@ class IncrementalReader:
     def _updates(self) -> dict[str, set[str]] | None:
         """By action, the digests of its updates since the last run; None if they are not available.
 
-        They are asked for before the items, so a change in between is met by the next run.
+        They are requested before the items, so a change in between is met by the next run.
         """
         found = defaultdict[str, set[str]](set)
         try:

@@ -57,7 +57,7 @@ JOBS_KEPT = timedelta(days=90)
 
 DEFAULT_HISTORY = timedelta(days=30)
 
-# To ask for an export, to look at its job, and to download it.
+# To request an export, to look at its job, and to download it.
 REQUESTS_PER_EXPORT = 3
 
 # What daily figures are made of.
@@ -225,7 +225,7 @@ class ClickExportSource(Source):
         later = ceil((len(new) - now) / a_day)
         adopted = len(days) - len(new)
         note = (
-            f"The next run asks for {now} exports and adopts {adopted}; the whole history is "
+            f"The next run requests {now} exports and adopts {adopted}; the whole history is "
             f"{len(new)} exports, which take {later} more days at {a_day} a day."
         )
         return Estimate(
@@ -316,7 +316,7 @@ class ClickExportSource(Source):
 
 
 def query_of(day: date, zone: tzinfo | None) -> ExportQuery:
-    """How a day's clicks are asked for ("Export clicks")."""
+    """How a day's clicks are requested ("Export clicks")."""
     return ExportQuery(
         key=day.isoformat(),
         title=f"Clicks of {day}",

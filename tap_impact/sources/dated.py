@@ -402,7 +402,7 @@ def load_progress(sync: Sync) -> DatedProgress:
 
 
 def progress_of(sync: Sync, stream: SelectedStream) -> DatedProgress:
-    """What one stream has loaded; nothing, if not for all campaigns that are asked for."""
+    """What one stream has loaded; nothing, if not for all campaigns that are requested."""
     settings = sync.settings
     progress = DatedProgress.of_bookmark(stream.bookmark, start=settings.start)
     covered_ids = stream.bookmark.get("campaign_ids")

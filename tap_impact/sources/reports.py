@@ -117,7 +117,7 @@ def unknown_parameters(
 
 
 class Via(Enum):
-    """How a report is asked for."""
+    """How a report is requested."""
 
     SYNC = "sync"
     """At once, 20,000 rows a page."""
@@ -130,14 +130,14 @@ class Per(NamedTuple):
 
     report: Report
     column: str
-    """The column of that report whose values are asked for."""
+    """The column of that report whose values are requested."""
     parameter: str
     """The parameter that takes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A report as it is asked for, and what its rows become."""
+    """A report as it is requested, and what its rows become."""
 
     id: str
     """What impact.com calls it, like `partner_performance_by_day`."""
@@ -183,7 +183,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportsSource(Source):
-    """All reports that the settings ask for."""
+    """All reports that the settings name."""
 
     reports: Mapping[str, Report]
     """By the part of their streams."""
@@ -316,7 +316,7 @@ class Reading:
         return f"{self.stream.part} {period.name} {self.end_of(period)}"
 
     def query(self, period: Period) -> dict[str, Any]:
-        """What to ask for."""
+        """What to request."""
         return self.report.asked(period.first, self.end_of(period))
 
     def done(self, period: Period, *, is_whole: bool) -> None:
@@ -414,7 +414,7 @@ class Run:
             raise refusals[0]
 
     def _pages(self, reading: Reading, period: Period) -> Iterator[dict[str, Any]]:
-        """The rows of a period, asked for at once.
+        """The rows of a period, by one request.
 
         Raises:
             TooManyPages: They are more than a page, and may be exported.
@@ -493,7 +493,7 @@ class Run:
             raise exports.last_error
 
     def _export_query(self, reading: Reading, period: Period) -> ExportQuery:
-        """How a period's export is asked for ("Export a report").
+        """How a period's export is requested ("Export a report").
 
         A job from before this run has old rows, which a replay makes anew. To ask again with the
         same parameters would give the same job with the same rows ("Best practices").

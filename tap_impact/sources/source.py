@@ -120,7 +120,7 @@ class Source(abc.ABC):
 
     scope: Scope
     always_incremental: ClassVar[bool] = False
-    """Whether a catalog cannot ask for the full table."""
+    """Whether a catalog cannot choose the full table."""
 
     @property
     def dated_by(self) -> str | None:
@@ -132,7 +132,7 @@ class Source(abc.ABC):
         """The scopes that its streams need."""
 
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:  # noqa: B027 - some have none
-        """Look at a bookmark before anything is asked for.
+        """Look at a bookmark before anything is requested.
 
         Raises:
             ValueError, TypeError, KeyError, AttributeError: It is none that can be used.

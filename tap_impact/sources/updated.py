@@ -1,4 +1,4 @@
-"""Reading lists that can be asked for what was updated since, or created since."""
+"""Reading lists that can be filtered by what was updated since, or created since."""
 
 from __future__ import annotations
 

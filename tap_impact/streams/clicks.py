@@ -40,7 +40,7 @@ CLICK = RecordMap(
         "string",
         "Hash of the click, and its ordinal among identical ones of the day.",
     ),
-    computed("click_day", "string", "Day of the click, as the export was asked for.", **DAY),
+    computed("click_day", "string", "Day of the click, by which its export was requested.", **DAY),
     text("Id", "Consumer's journey (im_ref, irclickid); several clicks may share it."),
     text("CampaignId", "Campaign (program) of the brand."),
     verbatim("CampaignName", "Name of the campaign."),
@@ -105,7 +105,7 @@ CLICK_EXPORTS = Stream(
     record_map=RecordMap(
         given("click_day", described("string", "Day whose clicks were exported.") | DAY),
         given("job_id", nullable("string", "Job of the export; null if it was answered at once.")),
-        given("requested_at", described("string", "When the export was asked for.") | DATE_TIME),
+        given("requested_at", described("string", "When the export was requested.") | DATE_TIME),
         given(
             "completed_at",
             nullable("string", "When it was completed; null if the token may not look at jobs.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STATUSES = ("ACTIVE", "DECLINED", "EXPIRED", "PENDING", "UPCOMING")
-"""impact.com lists the active contracts alone, unless it is asked for one of the others."""
+"""impact.com lists the active contracts alone, unless a request names one of the others."""
 
 UPDATED = Feed("DateLastUpdatedAfter", "DateLastUpdatedBefore")
 STARTED = Feed("StartDateAfter", "StartDateBefore")

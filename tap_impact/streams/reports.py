@@ -1,6 +1,6 @@
 """Reports: presets by name, any other by its id, and the list of what there is.
 
-None is loaded unless the setting `reports` asks for it. Columns of presets stand here, so that a
+None is loaded unless the setting `reports` names it. Columns of presets stand here, so that a
 catalog takes no request; those of other reports come from the report's metadata.
 """
 
@@ -289,9 +289,9 @@ PRESETS = {
 
 # What the source gives beside a report's own columns.
 OWN = (
-    computed("period", "string", "The period that was asked for: a day, a month, or all."),
+    computed("period", "string", "The period that was requested: a day, a month, or all."),
     computed("period_start", "string", "First day of the period.", **DAY),
-    computed("period_end", "string", "Last day of it that was asked for.", **DAY),
+    computed("period_end", "string", "Last day of it that was requested.", **DAY),
     computed("report_id", "string", "What impact.com calls the report."),
 )
 ROW_KEY = computed(
@@ -382,7 +382,7 @@ def entry_problems(reports: Any) -> Iterator[str]:
         if preset is not None and preset not in PRESETS:
             yield (
                 f"reports: there is no preset {preset!r}; there are {', '.join(PRESETS)}. Any "
-                "other report is asked for by its id"
+                "other report is requested by its id"
             )
             continue
         if stream in seen or stream == "report_periods":
@@ -396,7 +396,7 @@ def entry_problems(reports: Any) -> Iterator[str]:
         for name in sorted({*(parameters or ())} & {"START_DATE", "END_DATE", "ResultFormat"}):
             yield f"reports: {name} of {stream} is not a parameter: start_date and period set it"
         if preset is not None and PRESETS[preset].per and entry.get("via") == "export":
-            yield f"reports: {stream} is asked for by withdrawal, at once, and not exported"
+            yield f"reports: {stream} is requested by withdrawal, at once, and not exported"
         if preset is not None and isinstance(entry.get("keys"), list):
             known = [*OWN_NAMES, *(each.name for each in PRESETS[preset].columns)]
             yield from unknown_keys(stream, entry["keys"], known)
@@ -464,11 +464,11 @@ def report_streams(
     *,
     with_items: bool = False,
 ) -> list[Stream]:
-    """The streams of the setting `reports`; none if nothing is asked for.
+    """The streams of the setting `reports`; none if it is empty.
 
     Args:
-        entries: what is asked for.
-        metadata_of: asks for the metadata of a report that is no preset; None leaves it out.
+        entries: what the setting holds.
+        metadata_of: gets the metadata of a report that is no preset; None leaves it out.
         with_items: whether `action_items` comes from a report too.
     """
     reports: dict[str, Report] = {}
