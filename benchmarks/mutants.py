@@ -297,6 +297,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/sources/lists.py": [
         (
+            "small lists: pages that cannot be sent are requested smaller",
+            "except (TooManyPages, RetriableAPIError) as error:",
+            "except TooManyPages as error:",
+            "tests/test_live_account.py -k requested_smaller",
+        ),
+        (
             "a list of several pages is read twice",
             "if not is_short and (is_second or (number == 1 and not is_blank)):",
             "if not is_short:",
@@ -384,9 +390,15 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "a second is read by the largest pages",
-            "page_size = settings.page_size if query.window.can_be_halved else MAX_PAGE_SIZE",
-            "page_size = settings.page_size",
+            "page_size = self.page_size if query.window.can_be_halved else MAX_PAGE_SIZE",
+            "page_size = self.page_size",
             "tests/test_silent_loss.py -k largest_pages",
+        ),
+        (
+            "actions: pages that cannot be sent are requested smaller",
+            "if isinstance(error, Unreachable) or self.page_size == MIN_PAGE_SIZE:",
+            "if True:",
+            "tests/test_live_account.py -k requested_smaller",
         ),
         (
             "what stays open is not searched for anew",

@@ -190,7 +190,10 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=MIN_PAGE_SIZE, maximum=MAX_PAGE_SIZE),
         default=MAX_PAGE_SIZE,
         title="Page size",
-        description="Rows per page of actions and action updates, from 2,000 to 20,000.",
+        description=(
+            "Rows per page of actions and action updates, from 2,000 to 20,000. Where impact.com "
+            "fails to send larger pages, the run goes on with 2,000."
+        ),
     ),
     th.Property(
         "use_singer_decimal",

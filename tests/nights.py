@@ -130,7 +130,7 @@ NIGHTS = {
         "… That was attempt 7 of 7. State is safe: run again later.",
         [faults.status(503).at("Actions", **FOREVER)],
         exit_code=1,
-        tries=7,
+        tries=14,  # seven with smaller pages
         lost=("actions",),
     ),
     "reset without end": Night(

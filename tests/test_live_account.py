@@ -256,6 +256,27 @@ def test_a_stream_that_fails_leaves_the_others_loaded(
     assert account.not_whole() == set()
 
 
+@pytest.mark.parametrize(
+    "trouble", [faults.status(500), faults.truncated()], ids=["500", "cut short"]
+)
+def test_pages_that_are_too_large_to_be_sent_are_requested_smaller(
+    account: Pipeline, trouble: Fault
+) -> None:
+    account.sandbox.spoil(
+        Wherever(
+            lambda seen: (
+                trouble
+                if int(seen.query.get("PageSize", 0))
+                > (2_000 if seen.resource in {"Actions", "ActionUpdates"} else 100)
+                else None
+            )
+        )
+    )
+    run = account.run()
+    assert run.exit_code == 0, run.stderr
+    assert account.not_whole() == set()
+
+
 def test_items_that_fail_leave_the_others_loaded(account: Pipeline) -> None:
     account.sandbox.spoil(Wherever(lambda seen: REFUSED if seen.path.endswith("/Items") else None))
     run = account.run()
@@ -514,7 +535,7 @@ WAYS: list[dict[str, Any]] = [
 WAYS += [
     {"gzip": True},
     {"export_gzip": True},
-    {"largest_stable_page": 1000},
+    {"largest_stable_page": 100},
     {"retry_after": False},
 ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tap_impact.sources.lists import list_pages
 from tap_impact.sources.reports import metadata
 from tap_impact.streams.reports import PRESETS, REPORT_LIST, REPORTS, Entry, report_of
 
@@ -21,7 +20,7 @@ def list_reports(client: ImpactClient) -> Iterator[str]:
     """Lines of text: the reports of the account, those that can be loaded first."""
     found = [
         REPORTS.record_map.record(row)
-        for page in list_pages(client, REPORT_LIST.path, REPORT_LIST.data_key)
+        for page in REPORT_LIST.pages_once(client)
         for row in page.rows
     ]
     found.sort(key=lambda report: (not report["api_accessible"], report["id"]))

@@ -36,7 +36,7 @@ from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.timestamps import EARLIEST, iso
 from tap_impact.sources.dated import load_progress as load_list_progress
 from tap_impact.sources.dated import save_coverage
-from tap_impact.sources.lists import list_pages
+from tap_impact.sources.lists import DEFAULT_PAGE_SIZE
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class ActionItemsSource(Source):
             AccessDenied, FatalAPIError, RetriableAPIError: as the client says.
         """
         path = self.path(action_id)
-        pages = [*list_pages(client, path, *self.item_keys)]
+        pages = [*client.pages(path, {"PageSize": DEFAULT_PAGE_SIZE}, *self.item_keys)]
         rows = [row for page in pages for row in page.rows]
         announced = max(page.total for page in pages)
         if len(rows) < announced:

@@ -12,15 +12,15 @@ from typing_extensions import override
 
 from tap_impact.api.client import MAX_PAGES
 from tap_impact.api.scopes import Need
-from tap_impact.errors import QueryRefused, TooManyPages
+from tap_impact.errors import QueryRefused, TooManyPages, Unreachable
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import DatedProgress
 from tap_impact.progress.queries import Query, without_unanswered
 from tap_impact.progress.windows import NARROWEST, WIDEST, Window, newest_first
 from tap_impact.records.fields import as_text, is_blank
 from tap_impact.records.timestamps import iso, parse_with_offset
-from tap_impact.settings import MAX_PAGE_SIZE
-from tap_impact.sources.lists import ListSource, list_pages
+from tap_impact.settings import MAX_PAGE_SIZE, MIN_PAGE_SIZE
+from tap_impact.sources.lists import ListSource
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class DatedReader:
         self.source = source
         self.sync = sync
         self.progress = progress
+        self.page_size = sync.settings.page_size
 
     def all_steps(self) -> Iterator[Batch]:
         """Repeat unanswered queries, then catch up, then continue with history.
@@ -284,9 +285,8 @@ class DatedReader:
 
     def _query(self, query: Query) -> Iterator[Sequence[Row]]:
         """One query; narrower ones if its result is more than the API returns."""
-        settings = self.sync.settings
         # More pages of a window that can be narrowed down are no help.
-        page_size = settings.page_size if query.window.can_be_halved else MAX_PAGE_SIZE
+        page_size = self.page_size if query.window.can_be_halved else MAX_PAGE_SIZE
         params = self.source.feeds[query.purpose].within(query.window)
         params |= {"PageSize": str(page_size)}
         params |= {"CampaignId": query.campaign_id} if query.campaign_id else {}
@@ -303,6 +303,14 @@ class DatedReader:
                 # More than a few point to a wrong query, and each costs a search of its own.
                 if len(self.progress.unanswered) > MAX_UNANSWERED:
                     raise
+        except RetriableAPIError as error:
+            if isinstance(error, Unreachable) or self.page_size == MIN_PAGE_SIZE:
+                raise
+            self.page_size = MIN_PAGE_SIZE
+            self.sync.logger.warning(
+                "%s: going on with pages of %d rows.", self.sync.name, MIN_PAGE_SIZE
+            )
+            narrower = [query]
         else:
             return
         for part in narrower:
@@ -313,7 +321,7 @@ class DatedReader:
         campaigns, sync = self.source.campaigns, self.sync
         listed: set[str] = set()
         try:
-            for page in list_pages(sync.client, campaigns.path, campaigns.data_key):
+            for page in campaigns.pages_once(sync.client):
                 listed |= campaigns_of(page.rows)
         except (FatalAPIError, RetriableAPIError) as error:
             sync.logger.warning(

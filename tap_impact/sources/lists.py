@@ -7,11 +7,11 @@ from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.scopes import Need
-from tap_impact.errors import TooManyPages
+from tap_impact.errors import TooManyPages, Unreachable
 from tap_impact.sources.source import Batch, Source
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Larger pages of small lists bring 5xx; only actions and their updates take 20,000. Some lists may
 # take no more than the 100 that is their default.
 LIST_PAGE_SIZE = 1000
-SMALL_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,18 @@ class ListSource(Source):
         """All rows as they are now, as dicts: for what other streams ask about each of them."""
         yield from self.all_rows(replace(sync, as_dicts=True), {})
 
+    def pages_once(self, client: ImpactClient) -> Iterator[Page]:
+        """The pages of the list, read once; rows are dicts."""
+        return client.pages(self.path, {"PageSize": DEFAULT_PAGE_SIZE}, self.data_key)
+
     def all_rows(self, sync: Sync, filters: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
-        """The rows that filters find, in pages as large as impact.com allows for small lists."""
+        """The rows that filters find, in pages as large as impact.com gives of small lists."""
         try:
             yield from self.pages(sync, {**filters, "PageSize": LIST_PAGE_SIZE})
-        except TooManyPages:
-            yield from self.pages(sync, {**filters, "PageSize": SMALL_PAGE_SIZE})
+        except (TooManyPages, RetriableAPIError) as error:
+            if isinstance(error, Unreachable):
+                raise
+            yield from self.pages(sync, {**filters, "PageSize": DEFAULT_PAGE_SIZE})
 
     def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows of a list page by page, each at least once.
@@ -144,11 +150,3 @@ def identities_of(rows: Sequence[Row], keys: Sequence[str]) -> Iterator[str]:
     else:
         columns = [map(methodcaller("get", key), rows) for key in keys]
     return map(" ".join, zip(*(map(str, column) for column in columns), strict=True))
-
-
-def list_pages(client: ImpactClient, path: str, *data_keys: str) -> Iterator[Page]:
-    """The pages of a small list, once; rows are dicts, under one of the data keys."""
-    try:
-        yield from client.pages(path, {"PageSize": LIST_PAGE_SIZE}, *data_keys)
-    except TooManyPages:
-        yield from client.pages(path, {"PageSize": SMALL_PAGE_SIZE}, *data_keys)
