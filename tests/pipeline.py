@@ -72,9 +72,8 @@ class Pipeline:
         }
         return {
             row["Id"]
-            for row in self.sandbox.world.actions(self.sandbox.at)
-            if datetime.fromisoformat(row["EventDate"]) >= (since or self.start)
-            and held.get(row["Id"])
+            for row in self.sandbox.world.actions(self.sandbox.at, since or self.start)
+            if held.get(row["Id"])
             != (
                 self._shown_state(row),
                 *(money(row[name]) for name in ("Payout", "Amount")),
@@ -89,12 +88,8 @@ class Pipeline:
 
     def missing_updates(self, since: datetime | None = None) -> set[str]:
         """Updates that impact.com shows, and that the table lacks."""
-        shown = {
-            row["Id"]
-            for row in self.sandbox.world.action_updates(self.sandbox.at)
-            if datetime.fromisoformat(row["UpdateDate"]) >= (since or self.start)
-        }
-        return shown - {row["id"] for row in self.table("action_updates")}
+        shown = self.sandbox.world.action_updates(self.sandbox.at, since or self.start)
+        return {row["Id"] for row in shown} - {row["id"] for row in self.table("action_updates")}
 
     def wrong_items(self, since: datetime | None = None) -> set[str]:
         """Actions whose items the table lacks or, where they were read last, holds otherwise."""
@@ -109,9 +104,8 @@ class Pipeline:
                 held.setdefault(row["action_id"], Counter())[item] += 1
         return {
             action["Id"]
-            for action in self.sandbox.world.actions(self.sandbox.at)
-            if datetime.fromisoformat(action["EventDate"]) >= (since or self.start)
-            and held.get(action["Id"])
+            for action in self.sandbox.world.actions(self.sandbox.at, since or self.start)
+            if held.get(action["Id"])
             != Counter(
                 (item["Sku"], Decimal(item["Payout"]), Decimal(item["SaleAmount"]))
                 for item in self.sandbox.world.items(action["Id"], self.sandbox.at)

@@ -363,13 +363,19 @@ class Actions(Account):
 
     # -- the truth, for tests --------------------------------------------------------------
 
-    def actions(self, at: datetime) -> Iterator[Row]:
-        """Yield every visible action, unfiltered and unpaged."""
-        return (action.row() for action in self.seen(at))
+    def actions(self, at: datetime, since: datetime | None = None) -> Iterator[Row]:
+        """Yield every visible action (that happened at or after a time), unpaged."""
+        return (action.row() for action in self.seen(at, int(since.timestamp()) if since else None))
 
-    def action_updates(self, at: datetime) -> Iterator[Row]:
-        """Yield every visible update, unfiltered and unpaged."""
-        return (update.row() for action in self.seen(at) for update in action.updates())
+    def action_updates(self, at: datetime, since: datetime | None = None) -> Iterator[Row]:
+        """Yield every visible update (that was made at or after a time), unpaged."""
+        first = since.timestamp() if since else 0
+        return (
+            update.row()
+            for action in self.seen(at)
+            for update in action.updates()
+            if update.updated >= first
+        )
 
     def items(self, action_id: str, at: datetime) -> list[Row]:
         """Return one action's visible items, in their order; none if there is no such action."""
