@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,6 +42,17 @@ WORLD_OPTIONS = {
 }
 
 
+@cache
+def world_of(**options: Any) -> World:
+    """An account, the same for all tests that want such a one: to draw it anew takes time."""
+    usual: dict[str, Any] = {
+        "opened": date(2026, 1, 1),
+        "actions_per_day": 10,
+        "clicks_per_day": 100,
+    }
+    return World(**usual | options)
+
+
 class SandboxFactory(Protocol):
     def __call__(
         self,
@@ -63,15 +75,7 @@ def sandbox() -> Iterator[SandboxFactory]:
             **options: Any,
         ) -> Sandbox:
             imagined = {name: options.pop(name) for name in WORLD_OPTIONS & options.keys()}
-            world = world or World(
-                **{
-                    "opened": date(2026, 1, 1),
-                    "actions_per_day": 10,
-                    "clicks_per_day": 100,
-                    **imagined,
-                }
-            )
-            return stack.enter_context(Sandbox(world, at=at, **options))
+            return stack.enter_context(Sandbox(world or world_of(**imagined), at=at, **options))
 
         yield start
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_impact.sources.reports import ReportsSource
 from tap_impact.tap import TapImpact
 from tests.inside import run_inside
+from tests.runs import only, without_properties
 from tests.sandbox.client import ask
 from tests.tables import Tables, load
 
@@ -48,15 +49,11 @@ class ReportRuns:
         return self.sandbox.settings() | now | self.settings | {"reports": self.reports}
 
     def catalog(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(TapImpact(config=self.config).catalog_json_text)
-        for stream in found["streams"]:
-            name = stream["tap_stream_id"]
-            for entry in stream["metadata"]:
-                if entry["breadcrumb"] == []:
-                    entry["metadata"]["selected"] = (
-                        name.startswith("report_") or name in self.others
-                    )
-        return found
+        entries = TapImpact(config=self.config).catalog_dict["streams"]
+        found = {entry["tap_stream_id"]: entry for entry in entries}
+        selected = [name for name in found if name.startswith("report_") or name in self.others]
+        streams = [found[name] if name in selected else without_properties(name) for name in found]
+        return only({"streams": streams}, *selected)
 
     def run(self, *, sleep: Callable[[float], object] = lambda _: None) -> Run:
         """One run at the sandbox's own time. Whatever it writes is loaded."""

@@ -12,8 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from tap_impact.tap import TapImpact
 
+MESSAGE = msgspec.json.Decoder(float_hook=Decimal)
 COMMAND = Path(sys.executable).with_name("tap-impact")
 
 
@@ -27,7 +30,7 @@ class Run:
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line, parse_float=Decimal) for line in self.stdout.splitlines()]
+        return [*map(MESSAGE.decode, self.stdout.splitlines())]
 
     @property
     def states(self) -> list[dict[str, Any]]:
