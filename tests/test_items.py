@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
 START = NOW - timedelta(days=20)
-OPENED = date(2025, 12, 1)
+OPENED = date(2026, 1, 1)
+WORLD = World(seed="items", actions_per_day=5, opened=OPENED)
 IN_FLIGHT = 10
 
 Key = tuple[str, str, int]
@@ -38,8 +39,7 @@ Facts = tuple[Decimal, Decimal, str | None, int]
 def serve() -> Iterator[Callable[..., Sandbox]]:
     running: list[Sandbox] = []
 
-    def start(world: World | None = None, **switches: Any) -> Sandbox:
-        world = world or World(seed="items", actions_per_day=5, opened=OPENED)
+    def start(world: World = WORLD, **switches: Any) -> Sandbox:
         running.append(Sandbox(world, at=NOW, **switches).__enter__())
         return running[-1]
 
@@ -101,18 +101,17 @@ def loaded(run: Run) -> dict[Key, Facts]:
 def truth(sandbox: Sandbox, since: datetime = START) -> dict[Key, Facts]:
     """The items of all actions since a time, as impact.com shows them at present."""
     table = {}
-    for action in sandbox.world.actions(sandbox.at):
-        if datetime.fromisoformat(action["EventDate"]) >= since:
-            rows = sandbox.world.items(action["Id"], sandbox.at)
-            seen = Counter[str]()
-            for row in rows:
-                seen[row["Sku"]] += 1
-                table[action["Id"], row["Sku"], seen[row["Sku"]]] = (
-                    Decimal(row["Payout"]),
-                    Decimal(row["SaleAmount"]),
-                    row["AdjustmentReason"] or None,
-                    len(rows),
-                )
+    for action in sandbox.world.actions(sandbox.at, since):
+        rows = sandbox.world.items(action["Id"], sandbox.at)
+        seen = Counter[str]()
+        for row in rows:
+            seen[row["Sku"]] += 1
+            table[action["Id"], row["Sku"], seen[row["Sku"]]] = (
+                Decimal(row["Payout"]),
+                Decimal(row["SaleAmount"]),
+                row["AdjustmentReason"] or None,
+                len(rows),
+            )
     return table
 
 
@@ -185,26 +184,25 @@ def test_runs_of_a_few_actions_add_up(serve: Callable[..., Sandbox], most: int) 
     assert repeated == 0
 
 
-@pytest.mark.parametrize(("hours", "runs"), [(24, 6), (1, 4), (0.25, 4)])
+@pytest.mark.parametrize(("hours", "runs", "days"), [(24, 6, 20), (1, 4, 4), (0.25, 4, 4)])
 def test_what_changed_is_asked_again_and_nothing_else(
-    serve: Callable[..., Sandbox], hours: float, runs: int
+    serve: Callable[..., Sandbox], hours: float, runs: int, days: int
 ) -> None:
-    sandbox = serve(
-        World(seed=f"changes {hours}", actions_per_day=12, opened=OPENED), hourly_detail=5000
-    )
-    run = load(sandbox, action_items_per_run=2000)
+    sandbox = serve(World(seed="changes", actions_per_day=100 / days, opened=OPENED))
+    since = NOW - timedelta(days=days)
+    run = load(sandbox, start_date=since.isoformat())
     rows = {key(record): record for record in run.records("action_items")}
     changed = 0
     for _ in range(runs):
         known = updates(sandbox)
         sandbox.advance(hours * 3600)
-        run = load(sandbox, run.state)
+        run = load(sandbox, run.state, start_date=since.isoformat())
         news = {update.rpartition(".")[0] for update in updates(sandbox) - known}
-        news &= since_start(sandbox)
+        news &= since_start(sandbox, since)
         assert asked(sandbox) == dict.fromkeys(news, 1)
         assert number_of_lists(sandbox) <= 3
         rows |= {key(record): record for record in run.records("action_items")}
-        expected = truth(sandbox)
+        expected = truth(sandbox, since)
         newest = newest_rows(rows.values())
         assert {each: newest.get(each) for each in expected} == expected
         changed += len(news)
@@ -216,10 +214,10 @@ def test_what_changed_is_asked_again_and_nothing_else(
 
 
 def test_each_state_of_a_run_is_where_another_can_go_on(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(World(seed="items", actions_per_day=10, opened=OPENED), hourly_detail=5000)
+    sandbox = serve(World(seed="items", actions_per_day=6, opened=OPENED), hourly_detail=5000)
     messages = load(sandbox).messages
     states = [place for place, message in enumerate(messages) if message["type"] == "STATE"]
-    assert len(states) > 10
+    assert len(states) > 8
     for place in states[1::3]:
         before = [each["record"] for each in messages[:place] if each["type"] == "RECORD"]
         run = load(sandbox, messages[place]["value"])
@@ -401,10 +399,10 @@ def test_where_no_items_can_be_had_the_run_soon_stops(
 
 
 def test_the_open_actions_in_state_are_bounded(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(World(seed="many", actions_per_day=14, opened=OPENED), hourly_detail=10**6)
+    sandbox = serve(World(seed="many", actions_per_day=12, opened=OPENED), hourly_detail=10**6)
     sandbox.spoil(Wherever(lambda seen: NO_CONTENT if "/Items" in seen.path else None))
     state = None
-    for _ in range(3):
+    for _ in range(2):
         run = load(sandbox, state)
         state = run.state
         assert run.exit_code == 1
@@ -477,9 +475,10 @@ def test_an_action_without_items_is_no_trouble(
 
 
 def test_any_change_of_the_action_asks_again(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(World(seed="any", actions_per_day=20, opened=OPENED), hourly_detail=5000)
-    run = load(sandbox, action_items_per_run=2000)
-    changed = newest_update(sandbox)["ActionId"]
+    sandbox = serve(World(seed="any", actions_per_day=20, opened=OPENED))
+    since = NOW - timedelta(days=2)
+    run = load(sandbox, start_date=since.isoformat())
+    changed = newest_update(sandbox, since)["ActionId"]
 
     def rule(seen: SeenRequest) -> Fault | None:
         return edited(other_oid) if seen.path.endswith("/Actions") else None
@@ -490,10 +489,10 @@ def test_any_change_of_the_action_asks_again(serve: Callable[..., Sandbox]) -> N
 
     for _ in range(2):
         sandbox.spoil(Wherever(rule))
-        run = load(sandbox, run.state)
+        run = load(sandbox, run.state, start_date=since.isoformat())
         assert asked(sandbox) == {changed: 1}
         sandbox.spoil(())
-        run = load(sandbox, run.state)
+        run = load(sandbox, run.state, start_date=since.isoformat())
         assert asked(sandbox) == {changed: 1}
 
 
@@ -506,27 +505,28 @@ def test_without_the_list_of_updates_what_changed_lately_is_asked_again(
     sandbox = serve(world, hourly_detail=5000, scopes=scopes)
     if trouble == "error":
         sandbox.spoil([status(400).at("ActionUpdates", times=ALWAYS)])
-    run = load(sandbox, action_items_per_run=2000)
+    since = NOW - timedelta(days=4)
+    run = load(sandbox, start_date=since.isoformat())
     assert run.exit_code == 0
-    assert loaded(run) == truth(sandbox)
+    assert loaded(run) == truth(sandbox, since)
     lately = NOW - timedelta(hours=2)
     expected = {
         row["ActionId"]
         for row in sandbox.world.action_updates(NOW)
         if moment(row["UpdateDate"]) >= lately
     }
-    expected &= since_start(sandbox)
+    expected &= since_start(sandbox, since)
     assert expected
-    run = load(sandbox, run.state)
+    run = load(sandbox, run.state, start_date=since.isoformat())
     assert run.exit_code == 0
     assert asked(sandbox) == dict.fromkeys(expected, 1)
     assert "/ActionUpdates" in run.stderr
 
 
-def newest_update(sandbox: Sandbox) -> dict[str, Any]:
-    """The last update of an action since START."""
+def newest_update(sandbox: Sandbox, since: datetime) -> dict[str, Any]:
+    """The last update of an action since a time."""
     rows = sandbox.world.action_updates(sandbox.at)
-    ours = since_start(sandbox)
+    ours = since_start(sandbox, since)
     return max(
         (row for row in rows if row["ActionId"] in ours), key=lambda row: moment(row["UpdateDate"])
     )
@@ -663,10 +663,9 @@ def test_the_order_does_not_depend_on_how_many_are_under_way(
     assert outputs[0][-1][0] == "STATE"
 
 
-def since_start(sandbox: Sandbox) -> set[str]:
+def since_start(sandbox: Sandbox, since: datetime = START) -> set[str]:
     """The actions that belong in the table."""
-    rows = sandbox.world.actions(sandbox.at)
-    return {row["Id"] for row in rows if moment(row["EventDate"]) >= START}
+    return {row["Id"] for row in sandbox.world.actions(sandbox.at, since)}
 
 
 def number_of_lists(sandbox: Sandbox) -> int:

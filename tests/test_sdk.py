@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +43,7 @@ class TestTapImpact(Suite):  # type: ignore[misc]
         # lists, objects and files have a field that no schema knows: each property has a value
         new_field = field_of_row("NewField", "new").at(times=ALWAYS)
         # The suite's runner ends a stream after 150 records.
-        world = World(seed="sdk", actions_per_day=5, clicks_per_day=20)
+        world = World(seed="sdk", actions_per_day=5, clicks_per_day=20, opened=date(2026, 1, 1))
         with Sandbox(
             world, at=NOW, faults=[new_field], job_life=["COMPLETED"], daily_click_exports=99
         ) as sandbox:
