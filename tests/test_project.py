@@ -56,6 +56,7 @@ class User(Shell):
                 "HOME": str(folder / "home"),
                 "PATH": f"{folder}/mine/.venv/bin:{os.environ['PATH']}",
                 "TARGET_POSTGRES_PORT": str(port),
+                "IMPACT_AS_OF": impact.at.isoformat(),
                 "TAP_IMPACT_ACTION_ITEMS_PER_RUN": "10000",
                 "TAP_IMPACT_API_URL": impact.settings()["api_url"],
                 "TAP_IMPACT_END_DATE": impact.at.isoformat(),
@@ -78,7 +79,8 @@ class User(Shell):
     def pass_time(self, **time: float) -> None:
         """Let it be later."""
         self.impact.advance(timedelta(**time).total_seconds())
-        self.environment["TAP_IMPACT_END_DATE"] = self.impact.at.isoformat()
+        for name in ("TAP_IMPACT_END_DATE", "IMPACT_AS_OF"):
+            self.environment[name] = self.impact.at.isoformat()
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with database.connect(self.port) as connection:

@@ -26,7 +26,6 @@ LATER = AT + timedelta(days=200)
 OPENED = date(2026, 3, 1)
 STREAMS = ("actions", "action_updates", "campaigns", "daily_clicks")
 STATES = ("PENDING", "APPROVED", "REVERSED")
-BUILD = f"""meltano invoke dbt-postgres build --vars '{{impact_as_of: "{AT:%Y-%m-%d %H:%M:%S}"}}'"""
 
 
 @pytest.fixture
@@ -41,6 +40,7 @@ def project(warehouse: Warehouse, tmp_path: Path) -> Project:
         tmp_path / "project",
         TARGET_POSTGRES_PORT=str(warehouse.port),
         TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA=warehouse.schema,
+        IMPACT_AS_OF=AT.isoformat(),
     )
 
 
@@ -141,7 +141,7 @@ def test_a_payout_that_is_final_stays_as_it_is(
     world: World,
 ) -> None:
     load(sandbox, warehouse, world, "actions", "action_updates")
-    built = project.attempt(BUILD)
+    built = project.attempt("meltano run dbt-postgres:build")
     assert built.returncode == 0, built.stdout
 
     now = {row["Id"]: row for row in world.actions(AT)}
