@@ -740,6 +740,20 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "tests/test_one_truth.py tests/test_transform.py",
         ),
     ],
+    "transform/models/impact_alerts.sql": [
+        (
+            "dbt: data that stopped long ago is late",
+            "inner join mornings on arrivals.days_ago >= mornings.days_ago\n",
+            "inner join mornings on arrivals.days_ago - mornings.days_ago between 0 and 30\n",
+            "tests/test_models.py -k data_that_stopped",
+        ),
+        (
+            "dbt: what is usual is told by the days before the newest action",
+            "and arrivals.days_ago < newest.days_ago + {{ base_days }}\n",
+            "and arrivals.days_ago < {{ base_days }}\n",
+            "tests/test_models.py -k data_that_stopped",
+        ),
+    ],
     "transform/macros/loaded.sql": [
         (
             "dbt: rows that are marked as gone are left out",

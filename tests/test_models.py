@@ -258,6 +258,70 @@ def test_alerts_are_few_without_trouble_and_soon_with_it(tmp_path: Path, file: P
         assert found[0][0].date() - begins <= timedelta(days=3), (alert, found)
 
 
+def test_data_that_stopped_is_late_until_it_comes_again(
+    warehouse: Warehouse, tmp_path: Path, file: Path
+) -> None:
+    opened = date(2026, 2, 1)
+    stopped = datetime(2026, 4, 20, tzinfo=UTC)
+    accounts = {
+        "goes on": World(seed=1, opened=opened, actions_per_day=10, clicks_per_day=0),
+        "stopped": World(seed=2, opened=opened, actions_per_day=30, clicks_per_day=0),
+        "has clicks alone": World(seed=3, opened=opened, actions_per_day=0, clicks_per_day=5),
+    }
+    for label, world in accounts.items():
+        printed = messages(world, date(2026, 6, 20), label=label)
+        warehouse.load(printed)
+        duck.load(printed, file)
+    stops = f"""
+        DELETE FROM {{}}.actions
+        WHERE connection_label = 'stopped' AND creation_date >= '{stopped:%Y-%m-%d}'
+    """  # noqa: S608
+    change(file, stops.format(SCHEMA))
+    warehouse.connection.execute(stops.format(warehouse.schema))
+    warehouse.connection.commit()
+    for name in ("on_postgres", "on_duckdb"):
+        (tmp_path / name).mkdir()
+    everywhere = (
+        on_postgres(tmp_path / "on_postgres", warehouse.port, warehouse.schema),
+        on_duckdb(tmp_path / "on_duckdb", file, SCHEMA),
+    )
+    mornings = 90
+    variables = {"impact_as_of": f"{AT:%Y-%m-%d %H:%M:%S}", "impact_watch_days": mornings}
+    for dbt in everywhere:
+        assert dbt.run("run", "--select", "+impact_alerts", **variables).returncode == 0
+
+    arrived = [
+        datetime.fromisoformat(row["CreationDate"]).astimezone(UTC)
+        for row in accounts["stopped"].actions(AT)
+    ]
+    newest = max(each for each in arrived if each < stopped)
+    usual = sum(newest - timedelta(days=28) < each <= newest for each in arrived)
+    late = "SELECT told_at, connection_label, observed, usual FROM impact_alerts WHERE alert = {}"
+    query = late.format("'data_is_late' ORDER BY told_at")
+    for found in (warehouse.query(query), rows(file, query)):
+        assert {label for _, label, *_ in found} == {"stopped"}
+        told = [moment.astimezone(UTC) for moment, *_ in found]
+        # from the second morning on, to the newest, without a gap
+        assert told == [AT - timedelta(days=back) for back in reversed(range(len(told)))]
+        assert told[0] - newest <= timedelta(hours=36 + 24)
+        for moment, (*_, hours, usual_hours) in zip(told, found, strict=True):
+            assert abs(float(hours) - (moment - newest).total_seconds() / 3600) < 1
+            assert abs(float(usual_hours) - 24 * 28 / usual) < 0.1
+
+    # a campaign without actions is told of until that is what is usual
+    query = late.format("'campaign_is_silent'")
+    for found in (warehouse.query(query), rows(file, query)):
+        ends = max(moment.astimezone(UTC) for moment, *_ in found)
+        assert timedelta(days=14) < ends - newest < timedelta(days=3 + 28 + 1)
+
+    empty = "DELETE FROM {}.actions"
+    change(file, empty.format(SCHEMA))
+    warehouse.connection.execute(empty.format(warehouse.schema))
+    warehouse.connection.commit()
+    for dbt in everywhere:
+        assert "Warning in test" not in dbt.build(**variables)
+
+
 def test_a_morning_with_an_alert_fails_if_asked_to(tmp_path: Path, file: Path) -> None:
     world = World(opened=date(2026, 4, 1), actions_per_day=10, clicks_per_day=0)
     streams = ("actions", "action_updates")

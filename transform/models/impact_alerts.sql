@@ -17,6 +17,7 @@ with mornings as (
     {%- set moment = today - modules.datetime.timedelta(days=back) %}
     select
         {{ instant(moment) }} as moment,
+        {{ back }} as days_ago,
         cast('{{ (moment - modules.datetime.timedelta(days=1)).date() }}' as date) as last_day,
         cast('{{ (moment - modules.datetime.timedelta(days=recent_days)).date() }}' as date)
             as first_recent_day,
@@ -27,7 +28,10 @@ with mornings as (
 ),
 
 payouts as (
-    select * from {{ ref('impact_payouts') }}
+    select
+        *,
+        coalesce(created_at, happened_at) as arrived_at
+    from {{ ref('impact_payouts') }}
 ),
 
 actions as (
@@ -44,8 +48,8 @@ actions as (
     inner join mornings
         on
             payouts.day between mornings.first_day and mornings.last_day
-            and coalesce(payouts.created_at, payouts.happened_at) <= mornings.moment
-    where {{ dbt.datediff('payouts.happened_at', 'coalesce(payouts.created_at, payouts.happened_at)', 'hour') }} < 24
+            and payouts.arrived_at <= mornings.moment
+    where {{ dbt.datediff('payouts.happened_at', 'payouts.arrived_at', 'hour') }} < 24
     group by
         mornings.moment, payouts.connection_label, payouts.campaign_id, payouts.currency, payouts.day
 ),
@@ -176,18 +180,44 @@ reversals as (
     group by mornings.moment, payouts.connection_label
 ),
 
+-- from one morning to the next: what came since the second newest came 0 days ago
+arrivals as (
+    select
+        connection_label,
+        floor({{ dbt.datediff('arrived_at', now(), 'second') }} / 86400.0) as days_ago,
+        max(arrived_at) as newest_at,
+        count(*) as actions
+    from payouts
+    where arrived_at <= {{ now() }}
+    group by 1, 2
+),
+
 newest as (
     select
         mornings.moment,
-        payouts.connection_label,
-        {{ dbt.datediff('max(payouts.created_at)', 'mornings.moment', 'hour') }} as hours,
-        24.0 * {{ base_days }} / count(*) as usual_hours
-    from payouts
-    inner join mornings
+        arrivals.connection_label,
+        max(arrivals.newest_at) as newest_at,
+        min(arrivals.days_ago) as days_ago
+    from arrivals
+    inner join mornings on arrivals.days_ago >= mornings.days_ago
+    group by mornings.moment, arrivals.connection_label
+),
+
+-- What is usual is told by the days up to the newest action, however long ago it came: where data has
+-- stopped, every morning is late until it comes again.
+lateness as (
+    select
+        newest.moment,
+        newest.connection_label,
+        {{ dbt.datediff('newest.newest_at', 'newest.moment', 'hour') }} as hours,
+        24.0 * {{ base_days }} / sum(arrivals.actions) as usual_hours
+    from newest
+    inner join arrivals
         on
-            payouts.created_at <= mornings.moment
-            and payouts.day between mornings.first_day and mornings.last_day
-    group by mornings.moment, payouts.connection_label
+            coalesce(newest.connection_label, '') = coalesce(arrivals.connection_label, '')
+            and arrivals.days_ago >= newest.days_ago
+            and arrivals.days_ago < newest.days_ago + {{ base_days }}
+    group by newest.moment, newest.connection_label, newest.newest_at
 ),
 
 alerts as (
@@ -256,7 +286,7 @@ alerts as (
         null,
         hours,
         usual_hours
-    from newest
+    from lateness
     where hours > {{ late_hours }} and hours > {{ least_expected }} * usual_hours
 ),
 
