@@ -12,6 +12,7 @@ from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
 from tests.inside import run_inside
+from tests.pipeline import Wherever
 from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
@@ -77,6 +78,23 @@ def test_a_months_actions_that_lock_in_one_second_are_asked_for_by_campaign() ->
     ]
     assert ids(run.records("actions")) >= ids(locked)
     assert any("CampaignId" in request.query for request in sandbox.requests)
+
+
+def test_a_second_whose_large_pages_fail_is_asked_for_by_campaign_in_small_ones() -> None:
+    fails = faults.status(500)
+    large = Wherever(
+        lambda seen: (
+            fails
+            if seen.resource == "Actions" and int(seen.query.get("PageSize", 0)) > 2_000
+            else None
+        )
+    )
+    with Sandbox(WORLD, at=NOW, largest_page=11) as sandbox:
+        expected = ids(load(sandbox, YESTERDAY).records("actions"))
+        sandbox.spoil(large)
+        run = load(sandbox, YESTERDAY)
+    assert run.exit_code == 0, run.stderr
+    assert ids(run.records("actions")) == expected
 
 
 def test_without_the_campaigns_scope_the_campaigns_that_rows_named_are_asked_for() -> None:

@@ -160,7 +160,7 @@ class DatedReader:
         self.source = source
         self.sync = sync
         self.progress = progress
-        self.page_size = sync.settings.page_size
+        self.largest_page = MAX_PAGE_SIZE
 
     def all_steps(self) -> Iterator[Batch]:
         """Repeat unanswered queries, then catch up, then continue with history.
@@ -269,7 +269,7 @@ class DatedReader:
         if too_large := [query for query in self.progress.unanswered if query.state]:
             raise FatalAPIError(
                 f"{self.sync.name}: impact.com gives no more than {MAX_PAGES} pages of "
-                f"{MAX_PAGE_SIZE} rows, and these hold more: {'; '.join(map(str, too_large))}. "
+                f"{self.largest_page} rows, and these hold more: {'; '.join(map(str, too_large))}. "
                 "The next run requests them again; all other rows are loaded."
             )
 
@@ -285,8 +285,10 @@ class DatedReader:
 
     def _query(self, query: Query) -> Iterator[Sequence[Row]]:
         """One query; narrower ones if its result is more than the API returns."""
-        # More pages of a window that can be narrowed down are no help.
-        page_size = self.page_size if query.window.can_be_halved else MAX_PAGE_SIZE
+        page_size = self.largest_page
+        # Larger pages of a window that can be narrowed down are no help.
+        if query.window.can_be_halved:
+            page_size = min(page_size, self.sync.settings.page_size)
         params = self.source.feeds[query.purpose].within(query.window)
         params |= {"PageSize": str(page_size)}
         params |= {"CampaignId": query.campaign_id} if query.campaign_id else {}
@@ -304,9 +306,9 @@ class DatedReader:
                 if len(self.progress.unanswered) > MAX_UNANSWERED:
                     raise
         except RetriableAPIError as error:
-            if isinstance(error, Unreachable) or self.page_size == MIN_PAGE_SIZE:
+            if isinstance(error, Unreachable) or page_size == MIN_PAGE_SIZE:
                 raise
-            self.page_size = MIN_PAGE_SIZE
+            self.largest_page = MIN_PAGE_SIZE
             self.sync.logger.warning(
                 "%s: going on with pages of %d rows.", self.sync.name, MIN_PAGE_SIZE
             )
