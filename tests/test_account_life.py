@@ -216,6 +216,20 @@ def test_full_table_replication_asks_for_nothing_beyond_reach(sandbox: Sandbox) 
     assert run.records("actions")
 
 
+def test_full_table_replication_begins_where_the_account_does(sandbox: Sandbox) -> None:
+    sandbox.switch(account_began="2025-12-24")
+    incremental = load(sandbox)
+    run = load(sandbox, replication_method="FULL_TABLE", emit_activate_version_messages=True)
+    for stream in STREAMS:
+        found, expected = (
+            {row["id"] for row in each.records(stream)} for each in (run, incremental)
+        )
+        assert found == expected
+        assert found
+    activated = [each for each in run.messages if each["type"] == "ACTIVATE_VERSION"]
+    assert [each["stream"] for each in activated] == STREAMS
+
+
 def test_an_end_in_the_future_leaves_no_bookmark_there(sandbox: Sandbox) -> None:
     run = load(sandbox, end_date="2999-01-01")
     through = run.state["bookmarks"]["actions"]["replication_key_value"]

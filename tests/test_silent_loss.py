@@ -259,6 +259,38 @@ def test_a_window_that_stayed_open_is_read_when_it_fits(locking: Pipeline) -> No
     assert (locking.wrong_actions(), locking.missing_updates()) == (set(), set())
 
 
+# -- rows that cannot be placed -------------------------------------------------------------------
+
+
+def nameless(update_id: str) -> Wherever:
+    """Let an update come without its id."""
+
+    def edit(body: dict[str, Any]) -> dict[str, Any]:
+        for row in body.get("ActionUpdates", ()):
+            if row["Id"] == update_id:
+                row["Id"] = ""
+        return body
+
+    return Wherever(lambda seen: edited(edit) if seen.resource == "ActionUpdates" else None)
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, SCOPES - {"Retrieve account home"}], ids=["told", ""])
+def test_the_first_window_of_a_young_account_stays_open_for_a_row_that_cannot_be_placed(
+    sandbox: SandboxFactory, scopes: frozenset[str]
+) -> None:
+    impact = sandbox(at=NOW, opened=date(2026, 4, 1), account_began="2026-05-01", scopes=scopes)
+    pipe = pipeline(impact, "action_updates", start_date="2026-01-01T00:00:00+00:00")
+    first = min(impact.world.action_updates(NOW), key=lambda row: str(row["UpdateDate"]))
+    impact.spoil(nameless(first["Id"]))
+    assert pipe.run().exit_code == 1
+    assert pipe.missing_updates() == {first["Id"]}
+    impact.spoil(())
+    impact.advance(86_400)
+    run = pipe.run()
+    assert run.exit_code == 0, run.stderr
+    assert pipe.missing_updates() == set()
+
+
 # -- items that are not all there ----------------------------------------------------------------
 
 

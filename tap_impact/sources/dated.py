@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -24,7 +24,7 @@ from tap_impact.sources.lists import ListSource
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from tap_impact.progress.coverage import Step
@@ -84,7 +84,8 @@ class DatedSource(ListSource):
         if any(stream.is_full_table for stream in sync.streams):
             reading = DatedReader(self, sync, DatedProgress())
             for window in newest_first(settings.start, settings.now):
-                yield from reading.window(Purpose.HISTORY, window)
+                for rows in reading.history(window):
+                    yield Batch(rows, sync.streams)
             reading.raise_unanswered()
             return
         yield from DatedReader(self, sync, load_progress(sync)).all_steps()
@@ -120,18 +121,11 @@ class DatedSource(ListSource):
         Raises:
             FatalAPIError: Some cannot be had by any query.
         """
-        account_start = sync.account_start.known
-        if account_start and purpose is Purpose.HISTORY:
-            if window.end <= account_start:
-                return
-            window = window._replace(start=max(window.start, account_start))
         reading = DatedReader(self, sync, DatedProgress())
-        try:
-            yield from reading.rows(purpose, window)
-        except QueryRefused as error:
-            if purpose is not Purpose.HISTORY:
-                raise
-            sync.account_start.known = yield from reading.find_account_start(window, error)
+        if purpose is Purpose.HISTORY:
+            yield from reading.history(window)
+        else:
+            yield from reading.window(purpose, window)
         reading.raise_unanswered()
 
     def rows_per_day(self, sync: Sync) -> float:
@@ -161,6 +155,9 @@ class DatedReader:
         self.sync = sync
         self.progress = progress
         self.largest_page = MAX_PAGE_SIZE
+        covered = progress.coverage
+        # whether impact.com has answered for a part of history
+        self.has_history = covered is not None and covered.since < sync.settings.now
 
     def all_steps(self) -> Iterator[Batch]:
         """Repeat unanswered queries, then catch up, then continue with history.
@@ -177,26 +174,17 @@ class DatedReader:
         total = 0
         for done, step in enumerate(steps, start=1):
             count = 0
-            coverage = step.coverage
-            try:
-                for batch in self.window(step.purpose, step.window, since=steps[-1].coverage.since):
-                    count += len(batch.rows)
-                    yield batch
-            except QueryRefused as error:
-                if step.purpose is not Purpose.HISTORY:
-                    raise
-                account_start = yield from self._batches(
-                    self.find_account_start(step.window, error)
-                )
-                self._save_account_start(account_start)
-                coverage = coverage._replace(since=account_start)
-                sync.logger.warning(
-                    "%s: impact.com has no data before %s, so history starts there. %s",
-                    sync.name,
-                    iso(account_start),
-                    error,
-                )
+            for rows in (
+                self.history(step.window)
+                if step.purpose is Purpose.HISTORY
+                else self.window(step.purpose, step.window, since=steps[-1].coverage.since)
+            ):
+                count += len(rows)
+                yield Batch(rows, sync.streams)
             total += count
+            coverage, account_start = step.coverage, sync.account_start.known
+            if step.purpose is Purpose.HISTORY and account_start:
+                coverage = coverage._replace(since=max(coverage.since, account_start))
             self._save(coverage)
             sync.logger.info(
                 "%s: %s %s: %d rows. %d of %d windows done.",
@@ -207,7 +195,7 @@ class DatedReader:
                 done,
                 len(steps),
             )
-            if coverage is not step.coverage:
+            if coverage != step.coverage:
                 break
         if is_new and not total:
             sync.logger.info(
@@ -219,10 +207,25 @@ class DatedReader:
             )
         self.raise_unanswered()
 
+    def history(self, window: Window) -> Iterator[Sequence[Row]]:
+        """The rows of a window of history, if the account existed then.
+
+        Raises:
+            QueryRefused: impact.com answers for no part of history at all.
+        """
+        if account_start := self.sync.account_start.known:
+            if window.end <= account_start:
+                return
+            window = window._replace(start=max(window.start, account_start))
+        try:
+            yield from self.window(Purpose.HISTORY, window)
+        except QueryRefused as error:
+            yield from self._find_account_start(window, error)
+
     def window(
         self, purpose: Purpose, window: Window, since: datetime | None = None
-    ) -> Iterator[Batch]:
-        """The batches of a window; what cannot be placed keeps it open for the next run.
+    ) -> Iterator[Sequence[Row]]:
+        """The rows of a window; what cannot be placed keeps it open for the next run.
 
         Args:
             purpose: why it is read.
@@ -232,22 +235,10 @@ class DatedReader:
         """
         skipped_rows = self._skipped_rows()
         for rows in self.rows(purpose, window):
-            if since and purpose is not Purpose.HISTORY:
-                rows = [row for row in rows if self._is_of(row, since)]  # noqa: PLW2901
-            yield Batch(rows, self.sync.streams)
+            yield [row for row in rows if self._is_of(row, since)] if since else rows
         # Settlement is read again for weeks anyway.
         if self._skipped_rows() > skipped_rows and purpose is not Purpose.SETTLEMENT:
             self.progress.unanswered.append(Query(purpose, window))
-
-    def _batches(
-        self, rows: Generator[Sequence[Row], None, datetime]
-    ) -> Generator[Batch, None, datetime]:
-        while True:
-            try:
-                yield Batch(next(rows), self.sync.streams)
-            except StopIteration as end:
-                account_start: datetime = end.value
-                return account_start
 
     def _skipped_rows(self) -> int:
         return sum(stream.skipped_rows for stream in self.sync.streams)
@@ -278,9 +269,10 @@ class DatedReader:
         before, self.progress.unanswered = self.progress.unanswered, []
         for query in before:
             if query.state is None:
-                yield from self.window(query.purpose, query.window)
-                continue
-            for rows in self._query(query):
+                found = self.window(query.purpose, query.window)
+            else:
+                found = self._query(query)
+            for rows in found:
                 yield Batch(rows, self.sync.streams)
 
     def _query(self, query: Query) -> Iterator[Sequence[Row]]:
@@ -295,6 +287,7 @@ class DatedReader:
         params |= {"State": query.state} if query.state else {}
         try:
             for rows in self.source.pages(self.sync, params):
+                self.has_history = self.has_history or query.purpose is Purpose.HISTORY
                 self.progress.campaigns |= campaigns_of(rows)
                 yield rows
         except TooManyPages:
@@ -342,9 +335,7 @@ class DatedReader:
         except (TypeError, ValueError, OverflowError):
             return True
 
-    def find_account_start(
-        self, window: Window, refusal: QueryRefused
-    ) -> Generator[Sequence[Row], None, datetime]:
+    def _find_account_start(self, window: Window, refusal: QueryRefused) -> Iterator[Sequence[Row]]:
         """Find from when on impact.com answers within a window that it refused, and read it.
 
         It refuses what begins before the account did.
@@ -352,37 +343,40 @@ class DatedReader:
         Raises:
             QueryRefused: It answers for no part of history at all.
         """
-        covered = self.progress.coverage
         refused, answered = window.start, window.end
-        has_answered = covered is not None and covered.since < self.sync.settings.now
-        for candidate in self._candidates(window):
-            if not refused < candidate < answered:
-                continue
+        activated = self._activated()
+        if activated and refused < activated < answered:
             try:
-                yield from self.rows(Purpose.HISTORY, Window(candidate, answered))
+                yield from self.window(Purpose.HISTORY, Window(activated, answered))
             except QueryRefused:
-                refused = candidate
-                continue
-            return candidate
+                refused = activated
+            else:
+                refused = answered = activated
         while answered - refused > ONE_HOUR:
             middle = Window(refused, answered).halves()[0].end
             try:
-                yield from self.rows(Purpose.HISTORY, Window(middle, answered))
+                yield from self.window(Purpose.HISTORY, Window(middle, answered))
             except QueryRefused:
                 refused = middle
             else:
-                answered, has_answered = middle, True
-        if not has_answered:
+                answered = middle
+        if not self.has_history:
             raise refusal
-        return answered
+        self._save_account_start(answered)
+        self.sync.logger.warning(
+            "%s: impact.com has no data before %s, so history starts there. %s",
+            self.sync.name,
+            iso(answered),
+            refusal,
+        )
 
-    def _candidates(self, window: Window) -> Iterator[datetime]:
-        """What may be the beginning, before it is searched for."""
+    def _activated(self) -> datetime | None:
+        """When the account was activated; None if that cannot be read."""
         try:
-            activated = parse_with_offset(as_text(self.sync.client.get("")["DateActivated"]))
-            yield activated.astimezone(window.start.tzinfo)
+            found = parse_with_offset(as_text(self.sync.client.get("")["DateActivated"]))
+            return found.astimezone(UTC)
         except (FatalAPIError, RetriableAPIError, LookupError, TypeError, ValueError):
-            return
+            return None
 
     def _save_account_start(self, account_start: datetime) -> None:
         self.sync.account_start.known = self.progress.account_start = account_start
