@@ -291,6 +291,48 @@ def test_the_first_window_of_a_young_account_stays_open_for_a_row_that_cannot_be
     assert pipe.missing_updates() == set()
 
 
+def test_an_open_window_that_impact_com_no_longer_gives_whole_stops_no_later_run(
+    sandbox: SandboxFactory,
+) -> None:
+    impact = sandbox(at=NOW, seed="old", actions_per_day=0.6, opened=date(2023, 5, 1), **PLENTY)
+    pipe = Pipeline(impact, {}, ("action_updates",))
+    reach = NOW - timedelta(days=3 * 365 - 1)
+    days_in = timedelta(days=20)
+    row = next(
+        row
+        for row in impact.world.action_updates(NOW)
+        if reach + days_in < datetime.fromisoformat(row["UpdateDate"]) < reach + 2 * days_in
+    )
+    impact.spoil(nameless(row["Id"]))
+    assert pipe.run_by_the_clock().exit_code == 1
+    impact.advance(days_in.total_seconds())
+    impact.spoil(())
+    run = pipe.run_by_the_clock()
+    assert run.exit_code == 0, run.stderr
+    assert row["Id"] in {held["id"] for held in pipe.table("action_updates")}
+
+
+def test_an_open_window_that_impact_com_no_longer_gives_is_closed_with_a_word(
+    sandbox: SandboxFactory,
+) -> None:
+    impact = sandbox(at=NOW, seed="old", actions_per_day=0.6, opened=date(2023, 5, 1), **PLENTY)
+    pipe = Pipeline(impact, {}, ("action_updates",))
+    row = min(
+        (
+            row
+            for row in impact.world.action_updates(NOW)
+            if datetime.fromisoformat(row["UpdateDate"]) > NOW - timedelta(days=3 * 365 - 1)
+        ),
+        key=lambda row: str(row["UpdateDate"]),
+    )
+    impact.spoil(nameless(row["Id"]))
+    assert pipe.run_by_the_clock().exit_code == 1
+    impact.advance(60 * 86_400)
+    runs = [pipe.run_by_the_clock() for _ in range(2)]
+    assert [run.exit_code for run in runs] == [0, 0], runs[0].stderr
+    assert ["no longer gives" in run.stderr for run in runs] == [True, False]
+
+
 # -- items that are not all there ----------------------------------------------------------------
 
 

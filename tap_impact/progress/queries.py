@@ -10,6 +10,7 @@ from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
 
 # The states that can be filtered by (List Actions).
 STATES = ("PENDING", "APPROVED", "REVERSED")
@@ -50,6 +51,12 @@ class Query(NamedTuple):
             "state": self.state,
         }
         return {name: value for name, value in written.items() if value}
+
+    def within(self, reach: datetime) -> Query | None:
+        """What of it can still be requested, given the oldest time to ask for; None for nothing."""
+        if self.window.end <= reach:
+            return None
+        return self._replace(window=Window(max(self.window.start, reach), self.window.end))
 
     def narrower(self, campaign_ids: Iterable[str]) -> list[Query]:
         """Queries that together find the same rows; none if it cannot be narrowed down.

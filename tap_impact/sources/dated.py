@@ -267,7 +267,15 @@ class DatedReader:
     def _retry_unanswered(self) -> Iterator[Batch]:
         """Repeat the unanswered queries of earlier runs."""
         before, self.progress.unanswered = self.progress.unanswered, []
-        for query in before:
+        for open_query in before:
+            query = open_query.within(self.sync.settings.reach)
+            if query is None:
+                self.sync.logger.warning(
+                    "%s: impact.com no longer gives %s, which was not loaded whole.",
+                    self.sync.name,
+                    open_query,
+                )
+                continue
             if query.state is None:
                 found = self.window(query.purpose, query.window)
             else:
