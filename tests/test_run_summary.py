@@ -12,6 +12,7 @@ from impact_sandbox.faults import ALWAYS
 from impact_sandbox.switches import SCOPES, Switches
 
 from tests.inside import run_inside
+from tests.report_runs import ReportRuns
 from tests.runs import catalog
 from tests.small_account import impact, settings
 
@@ -62,6 +63,42 @@ def test_a_run_that_fails_tells_as_well() -> None:
     assert (told["failed"], told["skipped"]) == (["actions"], ["action_updates"])
     assert told["oldest_gap"] == told["streams"]["actions"]["oldest_gap"] == "2026-05-01"
     assert told["streams"]["campaigns"]["rows"] > 0
+
+
+def test_items_that_are_still_to_be_requested_are_a_gap_whichever_way_they_come() -> None:
+    of_items = catalog("action_items")
+    gaps = []
+    with impact(switches=Switches(job_life=("COMPLETED",))) as sandbox:
+        config = settings(sandbox) | {"log_run_summary": True}
+        run = run_inside(config | {"action_items_per_run": 20}, catalog=of_items)
+        gaps.append(summary(run)["oldest_gap"])
+        run = run_inside(config, catalog=of_items, state=run.state)
+        gaps.append(summary(run)["oldest_gap"])
+        config["action_items_source"] = "report"
+        failing = faults.status(403).at("ReportExport", times=ALWAYS)
+        for each in ([failing], ()):
+            sandbox.spoil(each)
+            run = run_inside(config, catalog=of_items, state=run.state)
+            gaps.append(summary(run)["oldest_gap"])
+    assert gaps == ["2026-05-01", None, "2026-05-01", None]
+
+
+def test_periods_of_a_report_that_are_still_to_be_read_are_a_gap() -> None:
+    report = {"preset": "daily_performance", "period": "day"}
+    told = []
+    with impact() as sandbox:
+        runs = ReportRuns(sandbox, [report], {"start_date": "2026-06-10", "log_run_summary": True})
+        for answered in (0, 3, 99):
+            sandbox.spoil([faults.status(500).at("Reports", after=answered, times=ALWAYS)])
+            told.append(summary(runs.run())["streams"]["report_daily_performance"])
+    assert [each["oldest_gap"] for each in told] == ["2026-06-10", "2026-06-10", None]
+
+
+def test_what_is_read_as_a_whole_leaves_no_gap() -> None:
+    with impact() as sandbox:
+        config = settings(sandbox) | {"log_run_summary": True}
+        run = run_inside(config, catalog=catalog("actions", replication_method="FULL_TABLE"))
+    assert summary(run)["oldest_gap"] is None
 
 
 def test_without_being_asked_for_and_without_an_account_nothing_is_told() -> None:

@@ -148,6 +148,18 @@ def due(
     ]
 
 
+def oldest_gap(covered: Coverage | None, every: Every, *, start: date, today: date) -> date | None:
+    """The first day of the oldest period that is still to be read; None if there is none."""
+    if every is Every.ALL:
+        return None
+    missing = [
+        each.first
+        for each in periods_back(every, start, today)
+        if covered is None or each.first < covered.since or each.name in covered.open
+    ]
+    return min(missing, default=None)
+
+
 def begun(
     covered: Coverage | None,
     every: Every,

@@ -41,7 +41,7 @@ from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Scope
@@ -148,6 +148,15 @@ class ActionItemsSource(Source):
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
         return self.actions.source.scope if isinstance(error, ActionsDenied) else self.scope
+
+    @override
+    def oldest_gap(self, sync: Sync) -> date | None:
+        settings, progress = sync.settings, load_progress(sync)
+        start = max(settings.start, sync.account_start.known or settings.start)
+        windows = progress.windows(now=settings.now, start=start, reach=settings.reach)
+        gaps = [window.start for purpose, window in windows if purpose is Purpose.HISTORY]
+        gaps += [each.event_date for each in progress.open.values()]
+        return min(gaps).date() if gaps else None
 
     @override
     def estimate(self, sync: Sync) -> Estimate:

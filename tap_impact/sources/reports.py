@@ -8,7 +8,7 @@ the report. One ledger serves the exports of all reports, because they share one
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import Enum
@@ -32,7 +32,7 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.progress.click_days import WESTERNMOST
-from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due
+from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due, oldest_gap
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import is_blank, listed
 from tap_impact.records.ordinals import Ordinals
@@ -175,6 +175,17 @@ class Report:
         del read_at
         return found
 
+    def start_after(self, start: date) -> date:
+        """How far back history is loaded, given how far everything else is."""
+        return max(self.start or start, start)
+
+    def progress_in(self, bookmark: dict[str, Any]) -> dict[str, Any]:
+        """The part of a stream's bookmark that is about this report, to be changed in place."""
+        if not self.state_key:
+            return bookmark
+        found: dict[str, Any] = bookmark.setdefault(self.state_key, {})
+        return found
+
     def changed_days(self, sync: Sync, through: date | None) -> set[date]:
         """Days of which it is known that something changed since the last run."""
         del sync, through
@@ -229,10 +240,16 @@ class ReportsSource(Source):
 
     @override
     def oldest_gap(self, sync: Sync) -> date | None:
-        covered = [Coverage.of_bookmark(stream.bookmark) for stream in sync.streams]
-        names = [name for each in covered if each for name in each.open if name[0].isdecimal()]
-        # the name of a month lacks its first day
-        return min((date.fromisoformat(f"{name}-01"[:10]) for name in names), default=None)
+        run = Run(self, sync)
+        gaps = []
+        for stream in sync.streams:
+            if report := self.reports.get(stream.part):
+                covered = None
+                with suppress(KeyError, TypeError, ValueError):  # such a report was not read either
+                    covered = Coverage.of_bookmark(report.progress_in(stream.bookmark))
+                start = report.start_after(run.start)
+                gaps.append(oldest_gap(covered, report.every, start=start, today=run.today))
+        return min(filter(None, gaps), default=None)
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
@@ -272,8 +289,7 @@ class Reading:
         self.stream = stream
         self.today = today
         self._replication_key = replication_key
-        key = report.state_key
-        self.progress = stream.bookmark.setdefault(key, {}) if key else stream.bookmark
+        self.progress = report.progress_in(stream.bookmark)
         asked = {"report_id": report.id, "parameters": {**report.parameters}}
         was = {name: self.progress.get(name, now) for name, now in asked.items()}
         covered = Coverage.of_bookmark(self.progress)
@@ -283,7 +299,7 @@ class Reading:
                 "period, whose rows would mix with the new ones. Give the entry in `reports` a "
                 "name of its own, or take the stream out of the state and drop its table."
             )
-        start = max(report.start or start, start)
+        start = report.start_after(start)
         if report.every is Every.ALL and report.start is None:
             start = max(start, today - MAX_SPAN)
         elif report.every is Every.ALL and today - start > MAX_SPAN:
@@ -340,6 +356,8 @@ class Run:
         # A day that has not begun in the account's own zone has rows of nothing.
         self.today = sync.settings.now.astimezone(sync.settings.zone or WESTERNMOST).date()
         self.ledger = Ledger.of_bookmark(sync.state, today=sync.settings.clock.date())
+        start, account_start = sync.settings.start, sync.account_start.known
+        self.start = (max(start, account_start) if account_start else start).date()
 
     def read(self) -> Iterator[Batch]:
         """The rows of every report; what one meets stops no other.
@@ -358,8 +376,6 @@ class Run:
 
     def readings(self) -> Iterator[Reading]:
         """What each selected report has to read, in the order of the run."""
-        start, began = self.sync.settings.start, self.sync.account_start.known
-        start = max(start, began) if began else start
         for stream in self.sync.streams:
             if report := self.source.reports.get(stream.part):
                 try:
@@ -368,7 +384,7 @@ class Run:
                         stream,
                         self.sync,
                         today=self.today,
-                        start=start.date(),
+                        start=self.start,
                         replication_key=self.source.replication_key,
                     )
                 except WrongCredentials:
