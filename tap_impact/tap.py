@@ -265,7 +265,7 @@ class TapImpact(ImpactTap):
         words = str(error) if isinstance(error, SingerSDKError) else describe_unexpected(error)
         self.logger.error("%s failed. %s", names, words)
         self.logger.debug("".join(traceback.format_tb(error.__traceback__)))
-        self.failed.append(names)
+        self.failed += [stream.name for stream in streams]
 
     def skip_streams(self, streams: Sequence[ImpactStream], error: AccessDenied) -> None:
         """Go on without streams that the token does not allow; a required one fails the run."""
@@ -276,7 +276,7 @@ class TapImpact(ImpactTap):
         )
         if scope.required:
             self.logger.error(message)
-            self.denied.append(names)
+            self.denied += [stream.name for stream in streams]
         else:
             self.logger.warning(message)
 

@@ -101,6 +101,17 @@ def test_what_is_read_as_a_whole_leaves_no_gap() -> None:
     assert summary(run)["oldest_gap"] is None
 
 
+def test_streams_that_share_their_requests_are_named_one_by_one() -> None:
+    failing = faults.status(403).at("ClickExport", times=ALWAYS)
+    broken = faults.status(400).at("Invoices", times=ALWAYS)
+    selected = catalog("click_exports", "daily_clicks", "invoices", "invoice_line_items")
+    with impact(faults=[failing, broken]) as sandbox:
+        run = run_inside(settings(sandbox) | {"log_run_summary": True}, catalog=selected)
+    told = summary(run)
+    assert told["skipped"] == ["click_exports", "daily_clicks"]
+    assert told["failed"] == ["invoices", "invoice_line_items"]
+
+
 def test_without_being_asked_for_and_without_an_account_nothing_is_told() -> None:
     with impact() as sandbox:
         config = settings(sandbox)
