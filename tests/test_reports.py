@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from impact_sandbox import faults
+from impact_sandbox.exchange import Answer
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 from singer_sdk.exceptions import ConfigValidationError
@@ -614,6 +615,22 @@ def test_items_follow_a_modified_action_however_old(sandbox: SandboxFactory) -> 
     read = {row["period"] for row in runs.table("report_periods") if row["read_at"] > "2026-07"}
     assert read == {old[:7], *(f"2026-0{month}" for month in (3, 4, 5, 6, 7))}
     assert spans == {"2026-06-01", "2026-07-01"}, "those with new days; others are replayed"
+
+
+@pytest.mark.parametrize("sent", ["", "soon", {"day": "2026-06-21"}], ids=str)
+def test_an_item_whose_date_cannot_be_read_has_no_day_and_stops_nothing(
+    sandbox: SandboxFactory, sent: Any
+) -> None:
+    item = {"Action_Id": "2001.1.1", "Action_Date": sent, "SKU": "7", "Sale_Amount": "1"}
+    rows = Answer(200, {"Records": [item]})
+    impact = sandbox(at=AT, faults=[faults.Fault("odd", rows).at("ReportExport", times=9)])
+    settings = {"start_date": "2026-06-20T07:00:00Z", "action_items_source": "report"}
+    runs = ReportRuns(impact, ["daily_performance"], settings, others=("action_items",))
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    (row,) = runs.table("action_items")
+    assert (row["sku"], row["event_date"], row["event_day"]) == ("7", None, None)
+    assert row["additional_fields"] == ({"EventDate": sent} if sent else None)
 
 
 def test_items_from_a_report_and_from_the_list_keep_their_own_state(

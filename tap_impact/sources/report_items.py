@@ -107,12 +107,12 @@ def item_of(
     }
 
 
-def moment_of(sent: object) -> tuple[str | None, str | None]:
-    """The time and the day of an action; a day alone tells no time."""
+def moment_of(sent: object) -> tuple[object, str | None]:
+    """The time and the day of an action; a day alone tells no time. As sent if it is neither."""
     try:
         found = None if is_blank(sent) else parse_any_timestamp(as_text(sent))
     except UnreadableValue:
-        return as_text(sent), None
+        return sent, None
     if found is None:
         return None, None
     return found.isoformat() if found.tzinfo else None, found.date().isoformat()

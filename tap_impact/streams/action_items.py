@@ -6,6 +6,7 @@ from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
     Field,
     RecordMap,
+    as_given,
     decimal,
     described,
     key,
@@ -68,7 +69,7 @@ ACTION_ITEMS = Stream(
             "event_day",
             nullable("string", "Day of the action as the account's calendar has it.")
             | {"format": "date"},
-            str,
+            as_given,
         ),
         Field(
             "ItemCount",
