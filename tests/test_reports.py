@@ -617,6 +617,23 @@ def test_items_follow_a_modified_action_however_old(sandbox: SandboxFactory) -> 
     assert spans == {"2026-06-01", "2026-07-01"}, "those with new days; others are replayed"
 
 
+def test_updates_are_asked_for_since_the_run_before_wherever_the_account_is(
+    sandbox: SandboxFactory,
+) -> None:
+    impact = sandbox(at=AT.replace(hour=11), job_life=["COMPLETED"])
+    items = {"action_items_source": "report", "timezone": "Pacific/Kiritimati"}  # UTC+14
+    start = {"start_date": "2026-06-20T07:00:00Z"}
+    runs = ReportRuns(impact, [], start | items, others=("action_items",))
+    assert runs.run().exit_code == 0
+    before = impact.at
+    impact.advance(86_400)
+    assert runs.run().exit_code == 0
+    asked = [
+        datetime.fromisoformat(seen.query["StartDate"]) for seen in runs.asked("ActionUpdates")
+    ]
+    assert min(asked) <= before - timedelta(hours=2)
+
+
 @pytest.mark.parametrize("sent", ["", "soon", {"day": "2026-06-21"}], ids=str)
 def test_an_item_whose_date_cannot_be_read_has_no_day_and_stops_nothing(
     sandbox: SandboxFactory, sent: Any

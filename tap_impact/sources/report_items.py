@@ -17,7 +17,8 @@ import msgspec
 
 from tap_impact.api.pages import decode
 from tap_impact.errors import AccessDenied
-from tap_impact.progress.coverage import OVERLAP, Purpose
+from tap_impact.progress.coverage import Purpose
+from tap_impact.progress.periods import ONE_DAY
 from tap_impact.progress.windows import oldest_first
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import UnreadableValue, as_text, is_blank
@@ -72,7 +73,9 @@ class ItemsReport(Report):
         """
         if through is None:
             return set()
-        since = datetime.combine(through, time.min, tzinfo=UTC) - OVERLAP
+        # That day began where the account is, up to 14 hours before it did in UTC; and what
+        # happened in the hours before it may have become visible since.
+        since = datetime.combine(through - ONE_DAY, time.min, tzinfo=UTC)
         days = set()
         try:
             for window in oldest_first(max(since, sync.settings.reach), sync.settings.now):
