@@ -357,7 +357,11 @@ def schema_problems(config: dict[str, Any]) -> Iterator[str]:
         elif error.path and error.path[0] in SECRETS:
             yield f"{error.path[0]} is not a text of at least one character"
         else:
-            yield f"{'.'.join(map(str, error.path))}: {error.message}"
+            message = error.message
+            if error.path and error.path[0] == "batch_config":
+                # Its storage has credentials of its own.
+                message = message.replace(repr(error.instance), "its value")
+            yield f"{'.'.join(map(str, error.path))}: {message}"
 
 
 def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -389,7 +393,10 @@ def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Problems with batch files that the SDK reports late or not at all."""
     batches = config.get("batch_config")
     if isinstance(batches, dict):
-        encoding, storage = batches.get("encoding") or {}, batches.get("storage") or {}
+        encoding, storage = (
+            found if isinstance(found := batches.get(name), dict) else {}
+            for name in ("encoding", "storage")
+        )
         if encoding.get("format") != "jsonl":
             yield "batch_config.encoding.format is not jsonl, the one that can be written"
         if not storage.get("root"):

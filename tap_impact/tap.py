@@ -101,12 +101,6 @@ class TapImpact(ImpactTap):
         self.account_start = AccountStart()
         self.signal_handler = SignalHandler()
         super().__init__(*args, message_writer=MessageWriter(self.signal_handler), **kwargs)
-        token = self.config.get("auth_token") or ""
-        if len(token) >= MIN_SECRET_LENGTH:
-            self.message_writer.redact(token)
-        if batch_config := self.config.get("batch_config"):
-            files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
-            self.message_writer.batch_files = files
 
     @override
     def discover_streams(self) -> list[ImpactStream]:
@@ -160,6 +154,11 @@ class TapImpact(ImpactTap):
         In place of the SDK's final `sync_all`, which would load each by itself.
         """
         begun = time.monotonic()
+        if len(token := self.config["auth_token"]) >= MIN_SECRET_LENGTH:
+            self.message_writer.redact(token)
+        if batch_config := self.config.get("batch_config"):
+            files = BatchFiles(BatchConfig.from_dict(batch_config), self.logger)
+            self.message_writer.batch_files = files
         try:
             self._load_selected()
         finally:

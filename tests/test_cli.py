@@ -17,6 +17,8 @@ from tests.inside import command_inside, run_inside
 from tests.runs import catalog, run_tap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from impact_sandbox.server import Sandbox
 
     from tests.conftest import SandboxFactory
@@ -78,6 +80,16 @@ def test_all_that_is_wrong_with_the_settings_is_named_at_once(
     assert "Traceback" not in run.stderr
     assert not run.stdout
     assert not impact.requests
+
+
+@pytest.mark.parametrize("wrong", [{"auth_token": 12345678}, {"batch_config": "lake"}], ids=str)
+def test_settings_that_discovery_needs_not_may_be_wrong(
+    wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(wrong))
+    found = command_inside("--discover", "--config", str(config))
+    assert found.exit_code == 0, found.stderr
 
 
 def test_a_misspelt_setting_is_named_with_the_nearest_one(

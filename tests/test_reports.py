@@ -389,6 +389,8 @@ def test_a_known_parameter_is_sent(sandbox: SandboxFactory) -> None:
         ([{"preset": "withdrawals", "keys": ["id"]}], "report_withdrawals has no column 'id'"),
         ([{"id": "x", "parameters": {"END_DATE": "2026-01-01"}}], "END_DATE of report_x is not"),
         ("daily_performance", "reports: 'daily_performance' is not"),
+        ([{"preset": ["withdrawals"]}], "reports.0.preset: ['withdrawals'] is not of type"),
+        ([{"id": "x", "parameters": 5}], "reports.0.parameters: 5 is not of type 'object'"),
         ([7], "reports.0: 7 is not of type 'string', 'object'"),
     ],
 )

@@ -64,6 +64,21 @@ def test_clicks_begin_on_the_calendar_day_that_is_written() -> None:
     assert settings(click_start_date="2026-06-26T20:00:00-07:00").click_start == date(2026, 6, 26)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"storage": {"params": {"secret": "of the store"}}',
+        [{"secret": "of the store"}],
+        {"encoding": "jsonl", "storage": "s3://key:of the store@lake"},
+    ],
+    ids=["no JSON", "list", "texts"],
+)
+def test_what_stands_in_place_of_a_store_is_not_repeated(given: object) -> None:
+    found = problems({"account_sid": "IRx", "auth_token": "t", "batch_config": given})
+    assert any(each.startswith("batch_config") for each in found)
+    assert not any("of the store" in each for each in found)
+
+
 @pytest.mark.parametrize("size", [0, -1, "many"])
 def test_a_batch_holds_a_row_at_least(size: object) -> None:
     config = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///x"}}

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from singer_sdk.plugin_base import JSONSchemaValidator
+
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.periods import Every
 from tap_impact.records.fields import (
@@ -38,6 +40,7 @@ from tap_impact.records.report_columns import (
     figure,
     unique_names,
 )
+from tap_impact.settings import REPORT
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.report_items import ItemsReport
 from tap_impact.sources.reports import PERIODS, Per, Report, ReportsSource, Via
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_impact.sources.reports import Metadata
+
+# Whether an entry of the setting `reports` is what its JSON schema says, which tells what is not.
+is_entry = JSONSchemaValidator(REPORT).is_valid
 
 DAY = {"format": "date"}
 DATE_TIME = {"format": "date-time"}
@@ -371,10 +377,8 @@ def stream_of(entry: Mapping[str, Any]) -> str:
 def entry_problems(reports: Any) -> Iterator[str]:
     """What is wrong with the setting `reports` and no JSON schema can say, a sentence each."""
     seen: set[str] = set()
-    for each in reports if isinstance(reports, list) else ():
-        entry = {"preset": each} if isinstance(each, str) else each
-        if not isinstance(entry, dict):
-            continue
+    for each in filter(is_entry, reports if isinstance(reports, list) else ()):
+        entry: Mapping[str, Any] = {"preset": each} if isinstance(each, str) else each
         stream, preset = stream_of(entry), entry.get("preset")
         if (preset is None) == (entry.get("id") is None):
             yield "reports: an entry has either a preset or an id"
@@ -389,15 +393,15 @@ def entry_problems(reports: Any) -> Iterator[str]:
             yield f"reports: {stream} is taken; give the entry another name"
         seen.add(stream)
         try:
-            date.fromisoformat(str(entry.get("start_date") or "2000-01-01")[:10])
+            date.fromisoformat((entry.get("start_date") or "2000-01-01")[:10])
         except ValueError:
             yield f"reports: start_date of {stream} is not a date like 2026-01-31"
-        parameters = entry.get("parameters")
-        for name in sorted({*(parameters or ())} & {"START_DATE", "END_DATE", "ResultFormat"}):
+        parameters = entry.get("parameters", {})
+        for name in sorted(parameters.keys() & {"START_DATE", "END_DATE", "ResultFormat"}):
             yield f"reports: {name} of {stream} is not a parameter: start_date and period set it"
         if preset is not None and PRESETS[preset].per and entry.get("via") == "export":
             yield f"reports: {stream} is requested by withdrawal, at once, and not exported"
-        if preset is not None and isinstance(entry.get("keys"), list):
+        if preset is not None and "keys" in entry:
             known = [*OWN_NAMES, *(each.name for each in PRESETS[preset].columns)]
             yield from unknown_keys(stream, entry["keys"], known)
 
