@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from impact_sandbox import faults
 from impact_sandbox.server import Sandbox
 from impact_sandbox.switches import SCOPES
@@ -124,6 +125,22 @@ def test_a_list_that_no_rule_limits_may_have_any_number_of_pages() -> None:
         run = load(sandbox, streams=("campaigns",))
     assert run.exit_code == 0, run.stderr
     assert len(run.records("campaigns")) == len(WORLD.campaigns())
+
+
+@pytest.mark.parametrize("campaign_id", [faults.ABSENT, ""], ids=["absent", "blank"])
+def test_a_campaign_without_an_id_keeps_no_other_ones_deals_from_loading(campaign_id: Any) -> None:
+    nameless = faults.field_of_row("CampaignId", campaign_id).at("Campaigns", times=faults.ALWAYS)
+    with Sandbox(WORLD, at=NOW) as sandbox:
+        (spared, *_) = (row["CampaignId"] for row in sandbox.world.campaigns())
+        expected = load(sandbox, streams=("deals",)).records("deals")
+        sandbox.requests.clear()
+        sandbox.spoil([nameless])
+        run = load(sandbox, streams=("deals",))
+        asked = [seen.path for seen in sandbox.requests if seen.path.endswith("Deals")]
+    assert run.exit_code == 0, run.stderr
+    left = [row["id"] for row in expected if row["campaign_id"] != spared]
+    assert [row["id"] for row in run.records("deals")] == left != []
+    assert len(asked) == len(WORLD.campaigns()) - 1
 
 
 def test_an_optional_stream_that_is_not_there_keeps_no_other_from_loading() -> None:

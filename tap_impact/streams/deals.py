@@ -15,7 +15,7 @@ from tap_impact.records.fields import (
     verbatim,
 )
 from tap_impact.records.nested import nested, nested_list
-from tap_impact.sources.dated import Feed
+from tap_impact.sources.dated import Feed, campaigns_of
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.per_parent import PerParentSource
 from tap_impact.sources.updated import Query, UpdatedSource
@@ -71,7 +71,7 @@ DEALS = Stream(
         data_key="Deals",
         scope=Scope("Deals", "Retrieve deals", required=False),
         parents=CAMPAIGN_LIST,
-        ids_of=lambda campaign: [str(campaign["CampaignId"])],
+        ids_of=lambda campaign: campaigns_of([campaign]),
         parent_key="CampaignId",
     ),
     keys=("campaign_id", "id"),
