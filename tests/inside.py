@@ -61,7 +61,7 @@ def captured(run: Callable[[], object], log_level: int | None = None) -> Run:
     if log_level is not None:
         log = logging.StreamHandler(stderr)
         log.setFormatter(ConsoleFormatter())
-        root.addHandler(log)
+        root.handlers[:] = [log]  # pytest's would write each line two times more
         root.setLevel(log_level)
     try:
         with redirect_stdout(stdout), redirect_stderr(stderr):
