@@ -25,8 +25,9 @@ STREAMS = ["actions", "action_updates"]
 Facts = tuple[str | Decimal | datetime | None, ...]
 
 
-def account(opened: date) -> Sandbox:
-    return Sandbox(World(seed="life", actions_per_day=10, opened=opened), at=FIRST_RUN)
+def account(opened: date, actions_per_day: float = 10) -> Sandbox:
+    world = World(seed="life", actions_per_day=actions_per_day, opened=opened)
+    return Sandbox(world, at=FIRST_RUN)
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_each_window_is_followed_by_a_state_that_covers_it(sandbox: Sandbox) -> 
 
 @pytest.fixture
 def account_of_years() -> Iterator[Sandbox]:
-    with account(opened=date(2024, 11, 1)) as sandbox:
+    with account(opened=date(2024, 11, 1), actions_per_day=2) as sandbox:
         yield sandbox
 
 

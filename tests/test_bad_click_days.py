@@ -155,8 +155,9 @@ def test_a_day_whose_file_cannot_be_had_costs_one_export(
     impact.spoil(())
     for _ in range(8):
         clicks.run()
+        if not open_days(clicks):
+            break
         impact.advance(86_400)
-    impact.advance(-86_400)
     assert open_days(clicks) == set()
 
 

@@ -105,11 +105,11 @@ def unpacked(done: Run) -> Iterator[dict[str, Any]]:
 def test_files_hold_what_would_be_records_each_before_the_state_that_covers_it(
     sandbox: SandboxFactory, tmp_path: Path, features: dict[str, Any], compression: str
 ) -> None:
-    impact = sandbox(actions_per_day=8, job_life=["COMPLETED"])
+    impact = sandbox(actions_per_day=4, job_life=["COMPLETED"])
     batches = run(impact, tmp_path, compression, **features)
     assert batches.exit_code == 0, batches.stderr
     assert not any(message["type"] == "RECORD" for message in batches.messages)
-    records = run(sandbox(actions_per_day=8, job_life=["COMPLETED"]), **features)
+    records = run(sandbox(actions_per_day=4, job_life=["COMPLETED"]), **features)
     of_files, of_records = [*unpacked(batches)], [*unpacked(records)]
     for stream in {message["stream"] for message in records.messages if "stream" in message}:
         assert of(of_files, stream) == of(of_records, stream)
@@ -126,7 +126,7 @@ def of(messages: Iterable[dict[str, Any]], stream: str) -> list[dict[str, Any]]:
 def test_a_run_that_fails_leaves_no_file_that_no_message_names(
     sandbox: SandboxFactory, tmp_path: Path
 ) -> None:
-    impact = sandbox(actions_per_day=20, faults=[status(403).at("Actions", after=2, times=99)])
+    impact = sandbox(actions_per_day=5, faults=[status(403).at("Actions", after=2, times=99)])
     done = run(impact, tmp_path, start_date="2026-01-01")
     assert done.exit_code == 1
     manifests = [url for message in done.messages for url in message.get("manifest", ())]

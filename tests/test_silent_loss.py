@@ -12,7 +12,6 @@ from impact_sandbox import faults, rules
 from impact_sandbox.exchange import Answer
 from impact_sandbox.files import click_file
 from impact_sandbox.switches import SCOPES
-from impact_sandbox.world import World
 
 from tests.clocks import machine_clock
 from tests.pipeline import CLICK_STREAMS, Pipeline, Wherever, edited, errors
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 START = datetime(2026, 6, 1, tzinfo=UTC)
+OPENED = date(2026, 5, 1)
 DATED = ("actions", "action_updates")
 PLENTY: dict[str, Any] = {"hourly_detail": 10**6, "hourly_other": 10**6}
 
@@ -100,7 +100,7 @@ def test_clocks_that_disagree_by_seconds_are_not_worth_a_word(sandbox: SandboxFa
 def test_a_state_in_the_future_is_repaired(
     sandbox: SandboxFactory, ahead: timedelta, later: timedelta
 ) -> None:
-    impact = sandbox(at=NOW, seed="clock", actions_per_day=20, **PLENTY)
+    impact = sandbox(at=NOW, seed="clock", actions_per_day=10, opened=OPENED, **PLENTY)
     pipe = pipeline(impact)
     pipe.run()
     assert pipe.state
@@ -159,8 +159,7 @@ FITS_CAMPAIGNS, FITS_STATES, FITS_NOTHING = 6, 5, 4
 @pytest.fixture
 def locking(sandbox: SandboxFactory) -> Pipeline:
     """A pipeline that has loaded all, some hours before the month's actions lock."""
-    world = World(seed="silent 0", actions_per_day=7, opened=date(2026, 5, 1))
-    impact = sandbox(at=BEFORE, world=world, **PLENTY)
+    impact = sandbox(at=BEFORE, seed="silent 0", actions_per_day=7, opened=OPENED, **PLENTY)
     pipe = pipeline(impact, start_date="2026-05-01T00:00:00+00:00")
     assert pipe.run().exit_code == 0
     impact.set_time(AFTER)
@@ -338,7 +337,7 @@ def test_an_open_window_that_impact_com_no_longer_gives_is_closed_with_a_word(
 
 @pytest.fixture
 def items(sandbox: SandboxFactory) -> Pipeline:
-    impact = sandbox(at=NOW, seed="items", actions_per_day=4, **PLENTY)
+    impact = sandbox(at=NOW, seed="items", actions_per_day=4, opened=OPENED, **PLENTY)
     return pipeline(impact, "action_items", start_date="2026-06-25T00:00:00+00:00")
 
 
@@ -493,7 +492,7 @@ def test_a_blank_answer_ends_no_list_that_was_announced(sandbox: SandboxFactory)
 
 
 def test_a_change_that_shows_in_the_items_alone_is_loaded(sandbox: SandboxFactory) -> None:
-    impact = sandbox(at=NOW, seed="swap", actions_per_day=40, **PLENTY)
+    impact = sandbox(at=NOW, seed="swap", actions_per_day=40, opened=date(2026, 6, 1), **PLENTY)
     pipe = pipeline(impact, "action_items", start_date="2026-06-29T00:00:00+00:00")
     assert pipe.run(action_items_per_run=10_000).exit_code == 0
     just_now = NOW - timedelta(minutes=50)
