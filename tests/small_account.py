@@ -25,7 +25,7 @@ def impact(world: World = WORLD, **options: Any) -> Sandbox:
 
 def settings(sandbox: Sandbox) -> dict[str, Any]:
     return sandbox.settings() | {
-        "start_date": "2026-05-01",
+        "start_date": "2026-05-15",
         "end_date": NOW.isoformat(),
         "click_start_date": "2026-06-26",
     }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
-START = datetime(2026, 6, 18, tzinfo=UTC)
+START = datetime(2026, 6, 20, tzinfo=UTC)
 ALL_STREAMS = (*STREAMS, "action_items")
 DATED = ("actions", "action_updates")
 SWITCHES: dict[str, Any] = {

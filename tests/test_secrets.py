@@ -32,7 +32,7 @@ TOKEN = WORLD.auth_token
 SID = WORLD.account_sid
 CREDENTIALS = b64encode(f"{SID}:{TOKEN}".encode()).decode()
 CONFIG = {
-    "start_date": "2026-06-01",
+    "start_date": "2026-06-10",
     "end_date": NOW.isoformat(),
     "click_start_date": "2026-06-28",
 }
