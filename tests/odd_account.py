@@ -139,7 +139,7 @@ class OddAccount:
             pipe = Pipeline(
                 impact,
                 {
-                    "start_date": "2026-05-01T00:00:00+00:00",
+                    "start_date": "2026-05-20T00:00:00+00:00",
                     "click_start_date": "2026-05-25",
                     "timezone": "America/Los_Angeles",
                     "export_wait_seconds": 30,

@@ -443,7 +443,7 @@ def moving(resource: str, data_key: str, filter_name: str, arrived: dict[str, st
 def test_an_update_that_a_moving_list_passes_over_is_met_by_the_next_run(
     sandbox: SandboxFactory, stream: str
 ) -> None:
-    impact = sandbox(at=NOW, seed="moving", actions_per_day=8, **PLENTY)
+    impact = sandbox(at=NOW, seed="moving", actions_per_day=5, opened=OPENED, **PLENTY)
     pipe = pipeline(impact)
     pipe.run()
     impact.advance(3 * 86_400)

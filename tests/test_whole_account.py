@@ -112,10 +112,13 @@ def test_no_private_value_of_the_account_is_in_any_byte(tmp_path: Path) -> None:
         for value, path in private(WORLD).items():
             assert value in ask(impact, path, PageSize=1000).text
         impact.requests.clear()
+        ways: list[dict[str, Any]] = [
+            {},
+            {"flattening_enabled": True, "flattening_max_depth": 3},
+            {"batch_config": files},
+        ]
         runs = [
-            run(impact, log_level=logging.DEBUG),
-            run(impact, log_level=logging.DEBUG, flattening_enabled=True, flattening_max_depth=3),
-            run(impact, log_level=logging.DEBUG, batch_config=files),
+            run(impact, log_level=logging.DEBUG, start_date="2026-06-01", **way) for way in ways
         ]
         resources = {seen.resource for seen in impact.requests}
     written = b"".join(gzip.decompress(file.read_bytes()) for file in tmp_path.glob("x*"))
