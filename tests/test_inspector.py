@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from impact_sandbox import faults
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
@@ -246,6 +247,10 @@ def test_a_job_is_typed(sandbox: SandboxFactory) -> None:
     assert job["replayable"] is True
     (row,) = printed(inspect(config, "job", export["job_id"], "--raw"))
     assert row["Id"] == job["id"]
+    running.spoil([faults.field_of_row("PercentageComplete", "all").at("Jobs")])
+    (odd,) = printed(inspect(config, "job", export["job_id"]))
+    unread = {"percentage_complete": None, "additional_fields": {"PercentageComplete": "all"}}
+    assert odd == job | unread
 
 
 @pytest.mark.parametrize(

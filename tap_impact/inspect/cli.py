@@ -13,6 +13,7 @@ from typing_extensions import override
 from tap_impact.api.export_files import flat
 from tap_impact.inspect.estimate import estimates
 from tap_impact.inspect.reports import describe_report, list_reports
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import RecordMap, decimal, flag, key, listed, text, timestamp
 from tap_impact.records.timestamps import parse_with_offset
@@ -182,7 +183,7 @@ def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
 def job(context: click.Context, job_id: str, *, raw: bool) -> None:
     """Print a job, such as an export of clicks; job_id of the stream click_exports names it."""
     row = look(context).client.get(f"/Jobs/{quote(job_id, safe='')}")
-    show([row if raw else JOBS.record(row)])
+    show([row if raw else JOBS.record(row, Anomalies())])
 
 
 @cli.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tap_impact.records.anomalies import Anomalies
 from tap_impact.sources.reports import metadata
 from tap_impact.streams.reports import PRESETS, REPORT_LIST, REPORTS, Entry, report_of
 
@@ -19,7 +20,7 @@ PRESET_OF = {preset.id: name for name, preset in PRESETS.items()}
 def list_reports(client: ImpactClient) -> Iterator[str]:
     """Lines of text: the reports of the account, those that can be loaded first."""
     found = [
-        REPORTS.record_map.record(row)
+        REPORTS.record_map.record(row, Anomalies())
         for page in REPORT_LIST.pages_once(client)
         for row in page.rows
     ]
