@@ -233,15 +233,12 @@ class DatedReader:
             since: where history begins. What locks or changes now may have happened before, where
                 the table would have days in part.
         """
-        skipped_rows = self._skipped_rows()
+        skipped_rows = self.sync.skipped_rows
         for rows in self.rows(purpose, window):
             yield [row for row in rows if self._is_of(row, since)] if since else rows
         # Settlement is read again for weeks anyway.
-        if self._skipped_rows() > skipped_rows and purpose is not Purpose.SETTLEMENT:
+        if self.sync.skipped_rows > skipped_rows and purpose is not Purpose.SETTLEMENT:
             self.progress.unanswered.append(Query(purpose, window))
-
-    def _skipped_rows(self) -> int:
-        return sum(stream.skipped_rows for stream in self.sync.streams)
 
     def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""

@@ -102,6 +102,11 @@ class Sync:
         """The streams, for messages."""
         return " and ".join(stream.name for stream in self.streams)
 
+    @property
+    def skipped_rows(self) -> int:
+        """How many rows could not be loaded so far, because their key or date cannot be read."""
+        return sum(stream.skipped_rows for stream in self.streams)
+
 
 class Estimate(NamedTuple):
     """The requests that a source will send."""

@@ -48,12 +48,12 @@ class UpdatedSource(ListSource):
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         progress, now = load_through(sync), sync.settings.now
-        skipped_rows = sum(stream.skipped_rows for stream in sync.streams)
+        skipped_rows = sync.skipped_rows
         for query in self._queries(progress):
             found = query.feed.within(Window(progress.next_start(now), now)) if progress else {}
             for rows in self.all_rows(sync, {**query.filters, **found}):
                 yield Batch(rows, sync.streams)
-        if sum(stream.skipped_rows for stream in sync.streams) == skipped_rows:
+        if sync.skipped_rows == skipped_rows:
             save_through(sync, Through(now), self.replication_key)
 
     @override
@@ -99,14 +99,14 @@ class OpenRowsSource(ListSource):
         start = settings.start
         if progress and progress.since and progress.since <= start:
             start = max(start, progress.next_start(settings.now))
-        skipped_rows = sum(stream.skipped_rows for stream in sync.streams)
+        skipped_rows = sync.skipped_rows
         open_since: datetime | None = None
         for rows in self.all_rows(sync, self.created.within(Window(start, settings.now))):
             opened = [self._created(row) for row in rows if self.is_open(row)]
             dates = [each for each in (open_since, *opened) if each]
             open_since = min(dates) if dates else None
             yield Batch(rows, sync.streams)
-        if sum(stream.skipped_rows for stream in sync.streams) == skipped_rows:
+        if sync.skipped_rows == skipped_rows:
             since = progress.since if progress and progress.since else settings.start
             done = Through(settings.now, min(since, settings.start), open_since)
             save_through(sync, done, self.replication_key)
