@@ -142,11 +142,6 @@ class ImpactStream(singer_sdk.Stream):
         return self.replication_method == REPLICATION_FULL_TABLE
 
     @property
-    def skipped_rows(self) -> int:
-        """How many rows could not be loaded so far, because their key or date cannot be read."""
-        return self.anomalies.skipped_rows
-
-    @property
     def row_type(self) -> type | None:
         """What the rows of a page may be decoded to; None for dicts."""
         return None if self.declaration.rows_of else self.record_map.row_type
@@ -187,7 +182,7 @@ class ImpactStream(singer_sdk.Stream):
 
     def finish(self) -> None:
         """Tell the target that the stream was read to its end, if nothing of it is missing."""
-        if not self.skipped_rows:
+        if not self.anomalies.skipped_rows:
             sdk_internals.activate_version(self)
 
     def report_unreadable(self) -> None:

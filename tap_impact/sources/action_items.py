@@ -78,7 +78,6 @@ class LookupList:
     name: str
     part: str = ""
     is_full_table: bool = False
-    skipped_rows: int = 0
     bookmark: dict[str, Any] = field(default_factory=dict)
     anomalies: Anomalies = field(default_factory=Anomalies)
 

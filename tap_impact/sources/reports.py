@@ -532,7 +532,7 @@ class Run:
     ) -> Iterator[Batch]:
         """The rows of a period, and the one that tells of them; then it is put into the state."""
         stream, report = reading.stream, reading.report
-        skipped, count = stream.skipped_rows, 0
+        skipped, count = stream.anomalies.skipped_rows, 0
         read_at = iso(self.sync.settings.clock)
         given = {
             "period": period.name,
@@ -560,7 +560,7 @@ class Run:
             "job_id": export.job_id if export else None,
         }
         yield Batch([row], [each for each in self.sync.streams if each.part == PERIODS])
-        reading.done(period, is_whole=stream.skipped_rows == skipped)
+        reading.done(period, is_whole=stream.anomalies.skipped_rows == skipped)
         self._keep()
         self.sync.logger.info(
             "%s: %s: %d rows. %d of %d periods done.",

@@ -56,10 +56,6 @@ class SelectedStream(Protocol):
         """Its bookmark in Singer state, to be changed in place."""
 
     @property
-    def skipped_rows(self) -> int:
-        """How many rows could not be loaded so far, because their key or date cannot be read."""
-
-    @property
     def anomalies(self) -> Anomalies:
         """The anomalies in its rows."""
 
@@ -105,7 +101,7 @@ class Sync:
     @property
     def skipped_rows(self) -> int:
         """How many rows could not be loaded so far, because their key or date cannot be read."""
-        return sum(stream.skipped_rows for stream in self.streams)
+        return sum(stream.anomalies.skipped_rows for stream in self.streams)
 
 
 class Estimate(NamedTuple):
