@@ -375,6 +375,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/progress/queries.py": [
         (
+            "an open window that impact.com no longer gives is closed",
+            "if self.window.end <= reach:",
+            "if False:",
+            "tests/test_silent_loss.py -k no_longer_gives",
+        ),
+        (
             "a campaign that is too large is asked for by state",
             "return [self._replace(state=each) for each in STATES]",
             "return []",
@@ -383,6 +389,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/sources/dated.py": [
         (
+            "full-table replication begins where the account does",
+            "for rows in reading.history(window):",
+            "for rows in reading.window(Purpose.HISTORY, window):",
+            "tests/test_account_life.py -k begins_where",
+        ),
+        (
             "campaigns that any row named are asked for",
             "return sorted(listed | self.progress.campaigns)",
             "return sorted(listed)",
@@ -390,13 +402,13 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "a second is read by the largest pages",
-            "page_size = self.page_size if query.window.can_be_halved else MAX_PAGE_SIZE",
-            "page_size = self.page_size",
+            "if query.window.can_be_halved:",
+            "if True:",
             "tests/test_silent_loss.py -k largest_pages",
         ),
         (
             "actions: pages that cannot be sent are requested smaller",
-            "if isinstance(error, Unreachable) or self.page_size == MIN_PAGE_SIZE:",
+            "if isinstance(error, Unreachable) or page_size == MIN_PAGE_SIZE:",
             "if True:",
             "tests/test_live_account.py -k requested_smaller",
         ),
@@ -414,8 +426,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "a 400 on all of history is an error",
-            "if not has_answered:",
-            "if has_answered is None:",
+            "if not self.has_history:",
+            "if self.has_history is None:",
             "tests/test_live_account.py -k not_taken_for",
         ),
         (
@@ -438,8 +450,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "a row that cannot be placed keeps its window open",
-            "if self._skipped_rows() > skipped_rows and purpose is not Purpose.SETTLEMENT:",
-            "if self._skipped_rows() < skipped_rows and purpose is not Purpose.SETTLEMENT:",
+            "if self.sync.skipped_rows > skipped_rows and purpose is not Purpose.SETTLEMENT:",
+            "if self.sync.skipped_rows < skipped_rows and purpose is not Purpose.SETTLEMENT:",
             "tests/test_live_account.py -k placed",
         ),
         (
@@ -557,6 +569,22 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
             "tests/test_silent_loss.py -k did_not_all",
         ),
     ],
+    "tap_impact/sources/report_items.py": [
+        (
+            "updates are asked for since the last run, wherever the account is",
+            "datetime.combine(through - ONE_DAY, time.min, tzinfo=UTC)",
+            "datetime.combine(through, time.min, tzinfo=UTC)",
+            "tests/test_reports.py -k wherever_the_account",
+        ),
+    ],
+    "tap_impact/sources/reports.py": [
+        (
+            "the summary of a run looks at the report's own state",
+            "covered = Coverage.of_bookmark(report.progress_in(stream.bookmark))",
+            "covered = Coverage.of_bookmark(stream.bookmark)",
+            "tests/test_run_summary.py -k whichever_way",
+        ),
+    ],
     "tap_impact/streams/clicks.py": [
         (
             "click_key leaves out names that may change",
@@ -607,6 +635,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/settings.py": [
         (
+            "what stands in place of a store is not repeated",
+            'message = message.replace(repr(error.instance), "its value")',
+            "message = str(message)",
+            "tests/test_settings.py -k store",
+        ),
+        (
             "end_date is after start_date",
             'elif timestamps["end_date"] <= timestamps["start_date"]:',
             'elif timestamps["end_date"] < timestamps["start_date"]:',
@@ -630,8 +664,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/singer/adapter.py": [
         (
             "no version is activated while rows are missing",
-            "if not self.skipped_rows:",
-            "if self.skipped_rows >= 0:",
+            "if not self.anomalies.skipped_rows:",
+            "if self.anomalies.skipped_rows >= 0:",
             "tests/test_live_account.py -k activate",
         ),
         (
