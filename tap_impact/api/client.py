@@ -78,7 +78,7 @@ class Answer(NamedTuple):
 
 
 class ImpactClient:
-    """GET requests on behalf of one partner account."""
+    """Requests on behalf of one partner account."""
 
     def __init__(
         self,

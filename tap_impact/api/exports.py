@@ -60,6 +60,12 @@ STATUSES = FINAL_FAILURES | {"QUEUED", "RUNNING", "COMPLETED", "ERROR"}
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 60.0
 
+# Of a job's form, but the id of none.
+NO_JOB = "00000000-0000-0000-0000-000000000000"
+
+# To request an export, to look at its job, and to download it.
+REQUESTS_PER_EXPORT = 3
+
 # How long a job may be unknown to one of impact.com's machines after another has queued it.
 MAX_VISIBILITY_DELAY = timedelta(hours=1)
 

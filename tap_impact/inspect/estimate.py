@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def estimates(tap: ImpactTap) -> Iterator[str]:
-    """Lines of text, one for each source, and the total. To count actions takes one request."""
+    """Lines of text, one for each source, and the total. To count actions takes a few requests."""
     next_run, hours = 0, 0.0
     for streams in tap.groups():
         estimate = streams[0].source.estimate(sync_of(tap, streams))

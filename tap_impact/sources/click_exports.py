@@ -20,7 +20,7 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_impact.api.export_files import CLICK_FORM, file_format, rows
-from tap_impact.api.exports import ExportQuery, Exports, Ledger
+from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
 from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 # The parts of an export that become rows.
 EACH, DAILY, EXPORT = "each click", "daily totals", "the export"
 
-# Of a job's form, but the id of none.
-NO_JOB = "00000000-0000-0000-0000-000000000000"
-
 # What tap-impact-inspect needs to show a click; no stream does.
 CLICK_LOOKUP = Scope("Clicks", "Retrieve click", required=False)
 
@@ -56,9 +53,6 @@ CLICK_LOOKUP = Scope("Clicks", "Retrieve click", required=False)
 JOBS_KEPT = timedelta(days=90)
 
 DEFAULT_HISTORY = timedelta(days=30)
-
-# To request an export, to look at its job, and to download it.
-REQUESTS_PER_EXPORT = 3
 
 # What daily figures are made of.
 TOTAL_COLUMNS = ("campaign_id", "ad_id", "unique_click", "payout")

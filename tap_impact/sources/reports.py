@@ -20,7 +20,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.export_files import RowForm, rows
-from tap_impact.api.exports import ExportQuery, Exports, Ledger
+from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
 from tap_impact.api.scopes import Need
 from tap_impact.errors import (
     AccessDenied,
@@ -37,7 +37,6 @@ from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_
 from tap_impact.records.fields import is_blank, listed
 from tap_impact.records.ordinals import Ordinals
 from tap_impact.records.timestamps import EARLIEST, iso
-from tap_impact.sources.click_exports import NO_JOB, REQUESTS_PER_EXPORT
 from tap_impact.sources.source import Batch, Estimate, Source
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ REPORTS_AN_HOUR = 250
 # "Page size is fixed at 20,000 rows" (Run a report).
 PAGE_ROWS = 20_000
 
-# So many periods in a row that are refused are no accident of one of them.
+# So many periods that are refused are no accident of one of them.
 MAX_REFUSALS = 2
 
 # The part of what is read that tells about the reading itself.
