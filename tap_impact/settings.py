@@ -139,7 +139,7 @@ SETTINGS = th.PropertiesList(
         "export_wait_seconds",
         th.IntegerType(minimum=0),
         default=900,
-        title="Click export wait (seconds)",
+        title="Export wait (seconds)",
         description=(
             "How long a run waits without any export being completed. Exports that are still "
             "running are resumed by the next run."
