@@ -444,7 +444,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "no day before history is there in part",
-            "return is_blank(value) or parse_with_offset(as_text(value)) >= since",
+            "return dated is None or dated >= since",
             "return True",
             "tests/test_account_life.py -k in_part",
         ),

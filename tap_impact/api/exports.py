@@ -43,8 +43,8 @@ from tap_impact.errors import (
     UntrustedHost,
     WrongCredentials,
 )
-from tap_impact.records.fields import is_blank
-from tap_impact.records.timestamps import iso, parse_timestamp, parse_with_offset
+from tap_impact.records.fields import timestamp_of
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -625,15 +625,6 @@ def is_running(job: Mapping[str, Any]) -> bool:
     if status in FINAL_FAILURES:
         raise ExportFailed(f"ended as {status}")
     return status != "COMPLETED"
-
-
-def timestamp_of(job: Mapping[str, Any], name: str) -> datetime | None:
-    """One of a job's dates; None if it is missing or cannot be read."""
-    value = job.get(name)
-    try:
-        return None if is_blank(value) else parse_with_offset(str(value))
-    except (ValueError, TypeError):
-        return None
 
 
 def receive(response: requests.Response) -> dict[str, Any] | File:

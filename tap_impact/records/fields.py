@@ -180,9 +180,22 @@ class RecordMap:
     def identity(self, row: Row) -> str:
         """What names a row in the log: its keys as sent, or its `Id` if it has none."""
         names = [field.source for field in self.keys if field.source] or ["Id"]
-        values = msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
-        sent = (values.get(name) for name in names)
+        sent = (value_of(row, name) for name in names)
         return " ".join("?" if isinstance(value, Mapping | list) else str(value) for value in sent)
+
+
+def value_of(row: Row, name: str) -> Any:
+    """A field of a row, as sent; None if it is not there."""
+    return getattr(row, name, None) if isinstance(row, msgspec.Struct) else row.get(name)
+
+
+def timestamp_of(row: Row, name: str) -> datetime | None:
+    """A point in time that a row has; None if it is missing or cannot be read."""
+    value = value_of(row, name)
+    try:
+        return None if is_blank(value) else parse_with_offset(as_text(value).strip())
+    except ValueError:
+        return None
 
 
 def is_blank(value: object) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
@@ -17,7 +16,7 @@ from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import DatedProgress
 from tap_impact.progress.queries import Query, without_unanswered
 from tap_impact.progress.windows import NARROWEST, WIDEST, Window, newest_first
-from tap_impact.records.fields import as_text, is_blank
+from tap_impact.records.fields import as_text, timestamp_of, value_of
 from tap_impact.records.timestamps import iso, parse_with_offset
 from tap_impact.settings import MAX_PAGE_SIZE, MIN_PAGE_SIZE
 from tap_impact.sources.lists import ListSource
@@ -334,11 +333,8 @@ class DatedReader:
 
     def _is_of(self, row: Row, since: datetime) -> bool:
         """Whether a row is dated at or after a timestamp; True if its date cannot be read."""
-        value = value_of(row, self.source.date_field)
-        try:
-            return is_blank(value) or parse_with_offset(as_text(value)) >= since
-        except (TypeError, ValueError, OverflowError):
-            return True
+        dated = timestamp_of(row, self.source.date_field)
+        return dated is None or dated >= since
 
     def _find_account_start(self, window: Window, refusal: QueryRefused) -> Iterator[Sequence[Row]]:
         """Find from when on impact.com answers within a window that it refused, and read it.
@@ -443,11 +439,6 @@ def save_coverage(sync: Sync, coverage: Coverage, replication_key: str, **detail
         stream.bookmark.clear()
         stream.bookmark.update(bookmark)
     sync.checkpoint()
-
-
-def value_of(row: Row, name: str) -> Any:
-    """A field of a row, as sent; None if it is not there."""
-    return getattr(row, name, None) if isinstance(row, msgspec.Struct) else row.get(name)
 
 
 def campaigns_of(rows: Sequence[Row]) -> set[str]:

@@ -10,9 +10,7 @@ from typing_extensions import override
 
 from tap_impact.progress.through import Through
 from tap_impact.progress.windows import Window
-from tap_impact.records.fields import as_text, is_blank
-from tap_impact.records.timestamps import parse_with_offset
-from tap_impact.sources.dated import Feed, value_of
+from tap_impact.records.fields import timestamp_of
 from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_impact.records.fields import Row
+    from tap_impact.sources.dated import Feed
     from tap_impact.sources.source import Sync
 
 
@@ -102,7 +101,8 @@ class OpenRowsSource(ListSource):
         skipped_rows = sync.skipped_rows
         open_since: datetime | None = None
         for rows in self.all_rows(sync, self.created.within(Window(start, settings.now))):
-            opened = [self._created(row) for row in rows if self.is_open(row)]
+            # A row whose date cannot be read is not loaded either.
+            opened = (timestamp_of(row, self.date_field) for row in rows if self.is_open(row))
             dates = [each for each in (open_since, *opened) if each]
             open_since = min(dates) if dates else None
             yield Batch(rows, sync.streams)
@@ -110,14 +110,6 @@ class OpenRowsSource(ListSource):
             since = progress.since if progress and progress.since else settings.start
             done = Through(settings.now, min(since, settings.start), open_since)
             save_through(sync, done, self.replication_key)
-
-    def _created(self, row: Row) -> datetime | None:
-        """When it was created; None if that cannot be read: such a row is not loaded either."""
-        value = value_of(row, self.date_field)
-        try:
-            return None if is_blank(value) else parse_with_offset(as_text(value))
-        except (ValueError, OverflowError):
-            return None
 
 
 def load_through(sync: Sync) -> Through | None:

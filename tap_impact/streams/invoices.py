@@ -15,10 +15,11 @@ from tap_impact.records.fields import (
     month,
     text,
     timestamp,
+    value_of,
     verbatim,
 )
 from tap_impact.records.nested import count, objects
-from tap_impact.sources.dated import Feed, value_of
+from tap_impact.sources.dated import Feed
 from tap_impact.sources.updated import OpenRowsSource
 from tap_impact.streams.stream import Stream
 

@@ -15,10 +15,11 @@ from tap_impact.records.fields import (
     text,
     text_list,
     timestamp,
+    value_of,
     verbatim,
 )
 from tap_impact.records.nested import nested, nested_list
-from tap_impact.sources.dated import Feed, value_of
+from tap_impact.sources.dated import Feed
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.updated import OpenRowsSource, Query, UpdatedSource
 from tap_impact.streams.stream import Stream
