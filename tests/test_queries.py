@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -70,3 +70,12 @@ def test_each_question_has_an_answer(
     assert sum(month[4] or 0 for month in months) == sum(
         Decimal(row["Payout"]) for row in actions if row["State"] == "PENDING"
     )
+    # before those that are loaded, and yesterday, which is not over everywhere
+    (unclicked,) = (
+        answer for question, answer in answers.items() if question.startswith("Which days have no")
+    )
+    (yesterday,) = unclicked[-1]
+    assert yesterday == date(2026, 6, 29)
+    assert [day for (day,) in unclicked[:-1]] == [
+        date(2026, 5, 31) + timedelta(days=after) for after in range(10)
+    ]
