@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from impact_sandbox.cli import main
 from impact_sandbox.endpoints import ENDPOINTS
 from impact_sandbox.switches import Switches
+from impact_sandbox.world import World
 
 from tests.conftest import ROOT
 
@@ -34,6 +35,17 @@ def test_its_switches_and_options_exist() -> None:
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         for option in re.findall(r"--\w+", arguments):
             assert option in help_text
+
+
+def test_its_credentials_are_those_of_its_account() -> None:
+    settings = dict(re.findall(r"^export TAP_IMPACT_(\w+)=(\S+)$", PAGE, re.MULTILINE))
+    assert settings.keys() == {"ACCOUNT_SID", "AUTH_TOKEN", "API_URL"}
+    world = World()
+    assert (settings["ACCOUNT_SID"], settings["AUTH_TOKEN"]) == (
+        world.account_sid,
+        world.auth_token,
+    )
+    assert f"--port {settings['API_URL'].rpartition(':')[2]}" in PAGE
 
 
 def test_every_resource_is_in_its_table() -> None:
