@@ -118,6 +118,8 @@ def test_one_block_makes_a_project_in_which_all_that_follows_works(user: User) -
     said = user.follow(LOAD)
     assert " WARN=0 ERROR=0 " in said
     assert user.loaded() == WORLD.totals(user.impact.at)
+    for state, (count, _) in user.loaded().items():
+        assert re.search(rf"{state} +{count} ", said[said.rindex("METRIC") :])
     assert "<svg" in (user.folder / "output" / "report.html").read_text()
     assert {".demo", ".env", "output"} <= {
         line.strip("/") for line in (user.folder / ".gitignore").read_text().splitlines()
