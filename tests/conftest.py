@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -21,6 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from impact_sandbox import database
 from impact_sandbox.server import Sandbox
 from impact_sandbox.world import World
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +96,7 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def database_port(open_folder: Path) -> Iterator[int]:
     """The port of a PostgreSQL that pip installed, on loopback."""
-    with socket.create_server((database.HOST, 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--data-dir", str(open_folder / "postgres")]
     started = CliRunner().invoke(database.cli, ["start", *options])
     assert started.exit_code == 0, started.output

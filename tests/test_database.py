@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from click.testing import CliRunner, Result
 from impact_sandbox import database
 from impact_sandbox.database import cli, is_open
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,9 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.fixture
@@ -43,6 +42,11 @@ def data_dir(open_folder: Path, port: int) -> Iterator[Path]:
     invoke("stop", port, path)
     if path.is_symlink():
         shutil.rmtree(path.resolve().parent)
+
+
+def start(port: int, data_dir: Path) -> None:
+    started = invoke("start", port, data_dir)
+    assert started.exit_code == 0, started.output
 
 
 def invoke(command: str, port: int, data_dir: Path | None = None) -> Result:
@@ -132,7 +136,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
 
 
 def test_lets_nobody_in_who_could_run_programs(port: int, data_dir: Path) -> None:
-    invoke("start", port, data_dir)
+    start(port, data_dir)
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
         connect(port, user="postgres", database="postgres")
     with (
@@ -143,7 +147,7 @@ def test_lets_nobody_in_who_could_run_programs(port: int, data_dir: Path) -> Non
 
 
 def test_shows_what_was_loaded(port: int, data_dir: Path) -> None:
-    invoke("start", port, data_dir)
+    start(port, data_dir)
     with connect(port) as connection:
         connection.execute("CREATE SCHEMA loaded")
         connection.execute(
@@ -176,7 +180,7 @@ def test_says_that_it_is_not_running(port: int, tmp_path: Path) -> None:
 
 
 def test_says_that_there_are_no_tables_yet(port: int, data_dir: Path) -> None:
-    invoke("start", port, data_dir)
+    start(port, data_dir)
     shown = invoke("show", port)
     assert (shown.exit_code, shown.output) == (
         1,
@@ -187,7 +191,7 @@ def test_says_that_there_are_no_tables_yet(port: int, data_dir: Path) -> None:
 def test_leaves_a_port_to_the_database_that_has_it(
     port: int, data_dir: Path, open_folder: Path
 ) -> None:
-    invoke("start", port, data_dir)
+    start(port, data_dir)
     other = open_folder / str(port) / "other"
     refused = invoke("start", port, other)
     assert refused.exit_code == 1
@@ -210,7 +214,7 @@ def test_leaves_a_port_to_another_program(tmp_path: Path) -> None:
 
 
 def test_says_why_it_does_not_start(port: int, data_dir: Path) -> None:
-    invoke("start", port, data_dir)
+    start(port, data_dir)
     invoke("stop", port, data_dir)
     (data_dir / "global" / "pg_control").unlink()
     refused = invoke("start", port, data_dir)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from impact_sandbox.world import World
 from hub.listing import left_out
 from tests.clones import Shell, bash_blocks, clone
 from tests.conftest import ROOT
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,8 +100,7 @@ class User(Shell):
 
 @pytest.fixture(scope="module")
 def user(open_folder: Path) -> Iterator[User]:
-    with socket.create_server((database.HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     plenty = Switches(click_export="sync", hourly_detail=10_000)
     with Sandbox(WORLD, at=AT, switches=plenty) as impact:
         user = User(open_folder / "own", impact, port)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from impact_sandbox import database
 from impact_sandbox.world import World
 
 from tests.clones import Shell, bash_blocks, clone
 from tests.conftest import ROOT
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +30,7 @@ LINES_OF_STATES = re.compile(
 @pytest.fixture
 def newcomer(open_folder: Path, tmp_path: Path) -> Iterator[Shell]:
     folder = clone(open_folder / "clone" / "tap")
-    with socket.create_server((database.HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     outside = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     newcomer = Shell(
         folder,

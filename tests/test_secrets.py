@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 from base64 import b64encode
-from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from impact_sandbox.world import World
 
 from tests.inside import run_inside
 from tests.nights import NIGHTS, STREAMS, Night
+from tests.ports import free_port
 from tests.runs import Run, catalog, run_tap
 
 if TYPE_CHECKING:
@@ -128,9 +128,8 @@ def test_the_sid_is_shown_by_its_last_characters() -> None:
 
 
 def test_an_address_that_nobody_answers_shows_no_secret() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-    config = {"account_sid": SID, "auth_token": TOKEN, "api_url": f"http://127.0.0.1:{port}"}
+    url = f"http://127.0.0.1:{free_port()}"
+    config = {"account_sid": SID, "auth_token": TOKEN, "api_url": url}
     run = run_inside(config | CONFIG, catalog=catalog("account"), log_level=logging.DEBUG)
     assert run.exit_code == 1
     assert "refused the connection" in run.stderr

@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ import requests
 import yaml
 
 from tests.inside import run_inside
+from tests.ports import free_port
 from tests.runs import all_streams, catalog
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     file.write_text(
         json.dumps(merged(Path(SPECIFICATION)), default=lambda value: value.isoformat())
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [PRISM, "mock", "--host", "127.0.0.1", "--port", str(port), str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as prism:
         assert prism.stdout is not None

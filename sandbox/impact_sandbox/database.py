@@ -68,7 +68,7 @@ def connect(port: int) -> psycopg.Connection:
         dbname=DATABASE,
         sslmode="disable",
         gssencmode="disable",
-        connect_timeout=5,
+        connect_timeout=30,  # a busy machine may need some seconds
     )
 
 
