@@ -372,6 +372,7 @@ def test_a_file_that_cannot_be_used_is_one_message(
 PAGE = Path(__file__).parents[1] / "docs/troubleshooting.md"
 READER_ENDED = "The messages cannot be written: the target has exited; see its log."
 DISK_FULL = "The messages cannot be written: No space left on device. State is safe: run again."
+NO_LONGER_GIVEN = "…: impact.com no longer gives …, which was not loaded whole."
 UNFORESEEN = "… in …, line …. This is a bug in the tap; please report it …"
 ENDED = (
     "Stopped by …. State is safe: the next run continues from the last state that the loader "
@@ -388,7 +389,13 @@ def explained() -> set[str]:
 
 def test_the_page_explains_what_is_really_said() -> None:
     said_here = {night.says for night in NIGHTS.values()} - {QUIET}
-    assert explained() == said_here | {READER_ENDED, DISK_FULL, UNFORESEEN, ENDED}
+    assert explained() == said_here | {
+        READER_ENDED,
+        DISK_FULL,
+        NO_LONGER_GIVEN,
+        UNFORESEEN,
+        ENDED,
+    }
 
 
 def test_a_signal_is_said_as_the_page_has_it(tmp_path: Path) -> None:
