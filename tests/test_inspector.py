@@ -253,6 +253,23 @@ def test_a_job_is_typed(sandbox: SandboxFactory) -> None:
     assert odd == job | unread
 
 
+@pytest.mark.parametrize("sent", [faults.ABSENT, "soon"], ids=["absent", "not a date"])
+def test_a_click_whose_date_cannot_be_read_is_shown(sandbox: SandboxFactory, sent: Any) -> None:
+    running = sandbox(world=world(), at=NOW)
+    click_id = next(iter(running.world.clicks(date(2026, 2, 20), NOW)))["Id"]
+    running.spoil([faults.field_of_row("EventDate", sent).at("Clicks")])
+    (click,) = printed(inspect(settings(running), "click", click_id))
+    assert (click["id"], click["event_date"], click["click_day"]) == (click_id, None, "")
+
+
+def test_access_is_told_where_the_list_of_jobs_stands_bare(sandbox: SandboxFactory) -> None:
+    bare = faults.Fault("bare", edits=lambda page: page["Jobs"])
+    running = sandbox(world=world(), at=NOW, faults=[bare.at("Jobs")])
+    run = inspect(settings(running), "access")
+    assert run.exit_code == 0, run.stderr
+    assert verdicts(run.stdout) == GRANTED
+
+
 @pytest.mark.parametrize(
     ("command", "what"),
     [("action", "/Actions/x"), ("action-update", "/ActionUpdates/x"), ("click", "/Clicks/x")],

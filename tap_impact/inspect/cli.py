@@ -15,8 +15,17 @@ from tap_impact.inspect.estimate import estimates
 from tap_impact.inspect.reports import describe_report, list_reports
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import to_json
-from tap_impact.records.fields import RecordMap, decimal, flag, key, listed, text, timestamp
-from tap_impact.records.timestamps import parse_with_offset
+from tap_impact.records.fields import (
+    RecordMap,
+    UnreadableValue,
+    decimal,
+    flag,
+    key,
+    listed,
+    read_day,
+    text,
+    timestamp,
+)
 from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
 from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
 from tap_impact.streams.clicks import CLICKS, EXPORTS
@@ -170,9 +179,7 @@ def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
         return
     rows = [flat(row) for row in listed(answer)]
     # Identical clicks of an id are all of one day.
-    for day, of_day in groupby(
-        rows, lambda row: parse_with_offset(row["EventDate"]).date().isoformat()
-    ):
+    for day, of_day in groupby(rows, day_of):
         show(records(tap, CLICKS, EXPORTS.keyed(of_day, day)))
 
 
@@ -225,6 +232,14 @@ def records(
 ) -> Iterable[Record]:
     """The records that a stream makes of rows."""
     return tap.impact_streams[declaration.name].to_records(rows)
+
+
+def day_of(click_row: dict[str, Any]) -> str:
+    """The day of a click; empty if it cannot be read."""
+    try:
+        return read_day(click_row.get("EventDate")) or ""
+    except UnreadableValue:
+        return ""
 
 
 def action_of(tap: TapImpact, action_id: str) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class ExportNeed(Need):
     def check(self, client: ImpactClient) -> Verdict:
         query = {"CreatedAfter": str(self.since), "PageSize": LIST_PAGE_SIZE}
         try:
-            jobs = client.get(self.path, query).get("Jobs")
+            found = client.get(self.path, query)
+            jobs = found.get("Jobs") if isinstance(found, dict) else found
         except AccessDenied:
             jobs = None
         exports = [
