@@ -297,6 +297,18 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/sources/lists.py": [
         (
+            "a row may be listed twice",
+            "are_listed_twice = is_second and not has_new and count >= announced",
+            "are_listed_twice = False",
+            "tests/test_live_account.py -k listed_twice",
+        ),
+        (
+            "rows that are listed twice hide none that are missing",
+            "are_listed_twice = is_second and not has_new and count >= announced",
+            "are_listed_twice = is_second and not has_new",
+            "tests/test_faults.py -k lies",
+        ),
+        (
             "small lists: pages that cannot be sent are requested smaller",
             "except (TooManyPages, RetriableAPIError) as error:",
             "except TooManyPages as error:",
@@ -310,7 +322,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "fewer rows than announced are not believed",
-            "is_short = len(seen) < announced",
+            "is_short = len(seen) < announced and not are_listed_twice",
             "is_short = False",
             "tests/test_faults.py -k lies",
         ),

@@ -96,7 +96,8 @@ class ListSource(Source):
         of several pages is read twice, and the second reading gives what the first has not given;
         pages that are the same once more are not decoded again.
         One page is read again if it holds less than it announced, or neither a list nor a total:
-        that an answer is blank is believed when it comes twice.
+        that an answer is blank is believed when it comes twice. So it is that a row is listed
+        twice: as many rows as announced came, and the second reading gives no other.
 
         Raises:
             TooManyPages: The list is longer than `max_pages`.
@@ -106,10 +107,10 @@ class ListSource(Source):
         row_type = sync.streams[0].row_type if is_of_one else None
         seen: set[str] = set()
         known: dict[int, PageBody] = {}
-        announced = 0
+        announced = count = 0
         for is_second in (False, True):
             number = 0
-            is_blank = False
+            is_blank = has_new = False
             pages = sync.client.pages(
                 self.path,
                 params,
@@ -125,15 +126,18 @@ class ListSource(Source):
                 is_blank = is_blank or page.is_blank
                 identities = [*identities_of(page.rows, self.row_keys)]
                 if not is_second:
+                    count += len(page.rows)
                     yield page.rows
                 elif rows := [
                     row
                     for row, identity in zip(page.rows, identities, strict=True)
                     if identity not in seen
                 ]:
+                    has_new = True
                     yield rows
                 seen.update(identities)
-            is_short = len(seen) < announced
+            are_listed_twice = is_second and not has_new and count >= announced
+            is_short = len(seen) < announced and not are_listed_twice
             if not is_short and (is_second or (number == 1 and not is_blank)):
                 return
             if is_short:
