@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
+# A proxy is not for loopback; that it is said spares requests a long look at the environment.
+os.environ["no_proxy"] = "127.0.0.1"
 # How long an example takes, or drawing one, says how busy the machine is, not what the tap does.
 hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
