@@ -115,7 +115,7 @@ def described(anomalies: Anomalies) -> dict[str, Any]:
     return vars(anomalies) | {"fails_run": anomalies.fails_run}
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(tables())
 @example((ACTIONS.record_map, [{"Id": "1", "Payout": 0, "CampaignName": 0, "Oid": False}]))
 @example((ACTIONS.record_map, [{"Id": "1", "Payout": Decimal("0.0"), "CampaignName": {}}]))
@@ -205,6 +205,7 @@ def test_many_texts_are_read_as_one_by_one_or_not_at_all(values: list[str | None
             assert to_json(many) == to_json([kind.read(value) for value in values]), kind.read
 
 
+@settings(max_examples=60)
 @given(tables())
 def test_rows_without_dicts_are_the_same_rows(
     table: tuple[RecordMap, list[dict[str, Any]]],

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from impact_sandbox.server import SeenRequest
 
 NOW = datetime(2026, 3, 2, 6, 10, tzinfo=UTC)
-START = NOW - timedelta(days=20)
-OPENED = date(2026, 1, 1)
+START = NOW - timedelta(days=14)
+OPENED = date(2026, 1, 10)
 WORLD = World(seed="items", actions_per_day=5, opened=OPENED)
 IN_FLIGHT = 10
 
@@ -214,10 +214,10 @@ def test_what_changed_is_asked_again_and_nothing_else(
 
 
 def test_each_state_of_a_run_is_where_another_can_go_on(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(World(seed="items", actions_per_day=6, opened=OPENED), hourly_detail=5000)
+    sandbox = serve(World(seed="items", actions_per_day=8, opened=OPENED), hourly_detail=5000)
     messages = load(sandbox).messages
     states = [place for place, message in enumerate(messages) if message["type"] == "STATE"]
-    assert len(states) > 8
+    assert len(states) > 6
     for place in states[1::3]:
         before = [each["record"] for each in messages[:place] if each["type"] == "RECORD"]
         run = load(sandbox, messages[place]["value"])
@@ -399,7 +399,7 @@ def test_where_no_items_can_be_had_the_run_soon_stops(
 
 
 def test_the_open_actions_in_state_are_bounded(serve: Callable[..., Sandbox]) -> None:
-    sandbox = serve(World(seed="many", actions_per_day=12, opened=OPENED), hourly_detail=10**6)
+    sandbox = serve(World(seed="many", actions_per_day=17, opened=OPENED), hourly_detail=10**6)
     sandbox.spoil(Wherever(lambda seen: NO_CONTENT if "/Items" in seen.path else None))
     state = None
     for _ in range(2):

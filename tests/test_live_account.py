@@ -556,8 +556,28 @@ WAYS += [
 ]
 
 
-@pytest.mark.parametrize("pages_of", [20_000, 3], ids=["one page", "many pages"])
-@pytest.mark.parametrize("way", WAYS, ids=str)
+OF_LISTS = {
+    *("page_size_below_minimum", "lists", "empty_page", "last_nextpageuri", "gzip"),
+    "largest_stable_page",
+}
+"""Those that lists of many pages may answer otherwise than lists of one."""
+
+
+@pytest.mark.parametrize(
+    ("way", "pages_of"),
+    [
+        *(pytest.param(way, 20_000, id=f"{way}, one page") for way in WAYS),
+        *(
+            pytest.param(
+                way,
+                3,
+                id=f"{way}, many pages",
+                marks=() if way.keys() <= OF_LISTS else pytest.mark.slow,
+            )
+            for way in WAYS
+        ),
+    ],
+)
 def test_whatever_way_an_account_answers_all_is_loaded(
     sandbox: SandboxFactory, way: dict[str, Any], pages_of: int
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.odd_account import OddAccount
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_days_on_which_much_goes_wrong_lose_nothing(seed: int) -> None:
     account = OddAccount(seed, days=8)
     account.live()
