@@ -122,13 +122,13 @@ def test_a_bad_day_is_asked_for_ever_more_rarely_and_at_last_loaded(
     impact.switch(**switches)
     impact.spoil(trouble(impact))
     tries = []
-    for _ in range(16):
+    for _ in range(12):
         clicks.run()
         assert open_days(clicks) == {BAD}
         tries.append(exports(clicks)[BAD])
-        impact.advance(6 * 3600)
+        impact.advance(8 * 3600)
     assert sum(tries) > 1
-    assert sum(tries[8:]) < sum(tries[:8])
+    assert sum(tries[6:]) < sum(tries[:6])
     impact.spoil(())
     for _ in range(16):
         clicks.run()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOW = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
-START = datetime(2026, 4, 1, tzinfo=UTC)
+START = datetime(2026, 5, 1, tzinfo=UTC)
 WORLD = World(seed="lists", actions_per_day=12, opened=date(2026, 2, 1))
 YESTERDAY = {
     "bookmarks": {
