@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
@@ -43,6 +44,12 @@ WORLD_OPTIONS = {
     "currency",
     "reattributed",
 }
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more at modules and tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -66,8 +66,10 @@ def test_a_wrong_switch(switch: str) -> None:
 
 
 def test_the_environment_says_the_same_as_the_options() -> None:
-    told = run("truth", IMPACT_SANDBOX_AT=AT, IMPACT_SANDBOX_SEED="7")
-    assert told.stdout == run("truth", "--at", AT, "--seed", "7").stdout
+    few = {"IMPACT_SANDBOX_ACTIONS_PER_DAY": "2"}
+    told = run("truth", IMPACT_SANDBOX_AT=AT, IMPACT_SANDBOX_SEED="7", **few)
+    options = ["--at", AT, "--seed", "7", "--actions-per-day", "2"]
+    assert told.stdout == run("truth", *options).stdout
     wrong = run("serve", IMPACT_SANDBOX_SWITCHES="gzip=true;scopes=Retrieve actions,All")
     assert wrong.stderr == "Error: no such scope: All\n"
 
