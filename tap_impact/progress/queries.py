@@ -53,7 +53,7 @@ class Query(NamedTuple):
         return {name: value for name, value in written.items() if value}
 
     def within(self, reach: datetime) -> Query | None:
-        """What of it can still be requested, given the oldest time to ask for; None for nothing."""
+        """What of it can still be requested, from the oldest time that can be; None for nothing."""
         if self.window.end <= reach:
             return None
         return self._replace(window=Window(max(self.window.start, reach), self.window.end))
