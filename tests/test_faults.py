@@ -25,6 +25,7 @@ from impact_sandbox.world import World
 from tap_impact.api.client import ImpactClient
 from tap_impact.errors import RateLimited
 from tests.inside import command_inside, run_inside
+from tests.leaks import leaks
 from tests.nights import NIGHTS, QUIET, STREAMS, Night
 from tests.runs import COMMAND, Run, catalog
 
@@ -46,6 +47,7 @@ def spend(night: Night) -> tuple[Run, Sandbox]:
             catalog=catalog(*STREAMS),
             state=night.state,
             sleep=sandbox.advance,
+            log_level=logging.DEBUG,
         )
     return run, sandbox
 
@@ -62,6 +64,7 @@ def test_a_night(night: Night) -> None:
     assert said(night.says, run.stderr), run.stderr
     assert run.exit_code == night.exit_code, run.stderr
     assert "Traceback" not in run.stderr
+    assert not leaks(run, WORLD)
     if night.tries:
         asked = [seen for seen in sandbox.requests if seen.resource == "Actions"]
         assert len(asked) == night.tries

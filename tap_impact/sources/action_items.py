@@ -221,7 +221,7 @@ class ActionItemsSource(Source):
         return rows
 
     def ask(
-        self, sync: Sync, actions: Iterable[Action]
+        self, sync: Sync, actions: Sequence[Action]
     ) -> Iterator[tuple[Action, list[dict[str, Any]] | Exception]]:
         """Each action with the rows of its items, or with what went wrong with it alone.
 
@@ -239,7 +239,9 @@ class ActionItemsSource(Source):
             except (FatalAPIError, RetriableAPIError) as error:
                 return error
 
-        with ThreadPool(self.concurrent_requests) as pool:
+        if not actions:
+            return
+        with ThreadPool(min(self.concurrent_requests, len(actions))) as pool:
             in_a_row = 0
             for action, coming in prefetch(
                 self.concurrent_requests,
