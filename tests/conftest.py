@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 # A proxy is not for loopback; that it is said spares requests a long look at the environment.
 os.environ["no_proxy"] = "127.0.0.1"
+# As pip does, but in a third of the time; Meltano brings it.
+os.environ.setdefault("MELTANO_VENV_BACKEND", "uv")
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
 # How long an example takes, or drawing one, says how busy the machine is, not what the tap does.
 hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

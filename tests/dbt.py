@@ -32,8 +32,11 @@ def installed(name: str = "dbt-of-tests", requirements: tuple[str, ...] = REQUIR
         flock(lock, LOCK_EX)  # other processes of pytest
         if not done.exists() or done.read_text() != str(requirements):
             subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
-            pip = home / "venv" / "bin" / "pip"
-            subprocess.run([pip, "install", "--quiet", *requirements], check=True)
+            python = home / "venv" / "bin" / "python"
+            by_pip = [python, "-m", "pip", "install"]
+            by_uv = [sys.executable, "-m", "uv", "pip", "install", f"--python={python}"]
+            install = by_uv if os.environ["MELTANO_VENV_BACKEND"] == "uv" else by_pip
+            subprocess.run([*install, "--quiet", *requirements], check=True)
             done.write_text(str(requirements))
     return home / "venv" / "bin"
 

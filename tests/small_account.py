@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from impact_sandbox.server import Sandbox
@@ -32,12 +33,13 @@ def settings(sandbox: Sandbox) -> dict[str, Any]:
 
 
 @cache
-def unbroken() -> tuple[Tables, int]:
-    """What a sync holds that nothing disturbed, and how many requests it took."""
+def unbroken() -> tuple[Tables, list[str]]:
+    """What a sync holds that nothing disturbed, and the resources that it asked for, in order."""
     tables: Tables = {}
     with impact() as sandbox:
         run = run_inside(settings(sandbox), catalog=catalog())
         assert run.exit_code == 0, run.stderr
         load(tables, run)
         assert all(tables.values()), "a stream without rows shows nothing"
-        return tables, len(sandbox.requests) + len(sandbox.file_requests)
+        asked = sorted(sandbox.requests + sandbox.file_requests, key=attrgetter("number"))
+        return tables, [request.resource for request in asked]

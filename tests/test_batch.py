@@ -100,8 +100,11 @@ def unpacked(done: Run) -> Iterator[dict[str, Any]]:
                 yield {"type": "RECORD", "stream": message["stream"], "record": record}
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
-@pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
+@pytest.mark.parametrize(
+    ("features", "compression"),
+    [*zip(FEATURES.values(), ("gzip", "none"), strict=True)],
+    ids=FEATURES,
+)
 def test_files_hold_what_would_be_records_each_before_the_state_that_covers_it(
     sandbox: SandboxFactory, tmp_path: Path, features: dict[str, Any], compression: str
 ) -> None:

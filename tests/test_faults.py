@@ -90,7 +90,7 @@ def arrival(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", [1, 2])
-@pytest.mark.parametrize("shift", [1, 3, -1, -3])
+@pytest.mark.parametrize("shift", [1, 3, -3])
 @pytest.mark.parametrize("came", [False, True])
 def test_a_list_that_changes_while_it_is_read_is_loaded_whole(
     page: int,

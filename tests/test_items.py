@@ -351,9 +351,7 @@ def test_a_404_now_and_then_closes_nothing(serve: Callable[..., Sandbox]) -> Non
     assert actions_of(loaded(last)) == {action_id}
 
 
-@pytest.mark.parametrize(
-    "fault", [NO_CONTENT, status(500)], ids=lambda each: each.name
-)
+@pytest.mark.parametrize("fault", [NO_CONTENT, status(500)], ids=lambda each: each.name)
 def test_actions_whose_items_never_come_hold_nothing_up(
     serve: Callable[..., Sandbox], fault: Fault
 ) -> None:

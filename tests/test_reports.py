@@ -87,7 +87,7 @@ def test_two_years_of_days_take_few_requests_and_no_scope_of_clicks(
     st.sampled_from(["day", "month"]),
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), max_size=4),
 )
-@settings(max_examples=8)
+@settings(max_examples=6)
 def test_any_partition_into_periods_and_runs_gives_the_same_table(
     period: str, broken_runs: list[tuple[int, int]]
 ) -> None:
@@ -209,6 +209,7 @@ def test_kill_9_at_every_request_loses_nothing_and_asks_for_no_export_twice(
         assert sum(asked) <= exports + (killing.resource in {"ReportExport", "ClickExport"})
 
 
+@pytest.mark.slow
 def test_sub_ids_by_day_add_up_to_the_days_in_a_database(
     sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:
