@@ -178,6 +178,7 @@ def asked_once_and_in_all(sandbox: Sandbox) -> tuple[int, int]:
     return len(set(asked)), len(asked)
 
 
+@pytest.mark.slow
 def test_reading_a_list_of_several_pages_twice_costs_what_the_page_says() -> None:
     """Pages of 100 for 5 actions a day are as full as pages of 20,000 for 1,000 a day."""
     history: dict[str, Any] = {"start_date": (FIRST_RUN - timedelta(days=400)).isoformat()}

@@ -170,6 +170,7 @@ def test_the_page_names_the_tables_whose_ids_are_global() -> None:
     }
 
 
+@pytest.mark.slow
 def test_daily_clicks_are_had_again_from_clicks(
     accounts: dict[str, Sandbox], warehouse: Warehouse
 ) -> None:

@@ -11,6 +11,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tap_impact.records import fields
 from tap_impact.streams import STREAMS
 from tests.conftest import ROOT
@@ -69,6 +71,7 @@ def add_stream(copy: Path) -> None:
     insert(copy / path, '"Retrieve campaigns"', scope)
 
 
+@pytest.mark.slow
 def test_a_field_and_a_stream_are_added_as_it_says(tmp_path: Path) -> None:
     for name, package in (("tap_impact", ROOT), ("impact_sandbox", ROOT / "sandbox")):
         shutil.copytree(package / name, tmp_path / package.relative_to(ROOT) / name)

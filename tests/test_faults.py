@@ -236,6 +236,7 @@ def started(
     return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_signals_in_the_middle_of_a_line_let_it_be_whole(tmp_path: Path, unbuffered: str) -> None:
     """The line is longer than the pipe, so its second half waits for the reader."""

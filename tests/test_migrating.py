@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from impact_sandbox.world import World
 
 from tests.conftest import ROOT
@@ -102,6 +103,7 @@ def truth(impact: Sandbox) -> dict[str, list[Any]]:
     }
 
 
+@pytest.mark.slow
 def test_an_old_table_is_put_right_without_loading_it_anew(
     sandbox: SandboxFactory, warehouse: Warehouse
 ) -> None:

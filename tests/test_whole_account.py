@@ -222,6 +222,7 @@ def test_all_tables_have_rows_that_are_valid_against_their_schemas(warehouse: Wa
         assert warehouse.query(f"SELECT count({left}) > 0 FROM {left_table}") == [(True,)]  # noqa: S608
 
 
+@pytest.mark.slow
 def test_two_accounts_share_every_table(warehouse: Warehouse) -> None:
     counts: Counter[str] = Counter()
     for seed in ("one", "two"):
