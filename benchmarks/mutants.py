@@ -563,6 +563,24 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/sources/action_items.py": [
         (
+            "an action without a date in the list is asked for its date",
+            "action = self.action_of(self.action(client, action.id))",
+            "action = action._replace(event_day=action.event_day)",
+            "tests/test_items.py -k without_a_date",
+        ),
+        (
+            "an action without a date is not left to a run that is not told of it",
+            "is_whole = asked_undated + asked == len(undated) + len(to_request)",
+            "is_whole = asked == len(to_request)",
+            "tests/test_items.py -k without_a_date",
+        ),
+        (
+            "an action without an id ends the run with an error",
+            "        if self.without_key:",
+            "        if self.without_key and action_ids:",
+            "tests/test_items.py -k without_an_id",
+        ),
+        (
             "items: those without SKU are kept",
             'sku = "" if row.get("Sku") is None else str(row["Sku"])',
             'sku = str(row["Sku"])',

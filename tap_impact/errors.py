@@ -77,8 +77,12 @@ class ActionsDenied(AccessDenied):
     """The token may not list actions, without which their items cannot be requested."""
 
 
+class RowsWithoutKey(FatalAPIError):
+    """Rows of a list cannot be told from others, so nothing can be requested for them."""
+
+
 class UndatedAction(FatalAPIError):
-    """An action has no date, so that nobody can say whether its items are loaded."""
+    """An action has no date that can be read, by which its items would be loaded."""
 
 
 class ItemsMissing(FatalAPIError):

@@ -472,6 +472,50 @@ def test_an_action_without_items_is_no_trouble(
     assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {bare}
 
 
+def spoilt_list(name: str, action_id: str) -> Wherever:
+    """Let lists send an action with a field that says nothing."""
+
+    def spoilt(body: dict[str, Any]) -> dict[str, Any]:
+        rows = body["Actions"]
+        return body | {
+            "Actions": [row | {name: ""} if row["Id"] == action_id else row for row in rows]
+        }
+
+    return Wherever(lambda seen: edited(spoilt) if seen.path.endswith("/Actions") else None)
+
+
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_an_action_without_an_id_is_left_out_and_told(
+    serve: Callable[..., Sandbox], method: str
+) -> None:
+    sandbox = serve(World(seed="no id", actions_per_day=3, opened=OPENED))
+    (nameless,) = some_actions(sandbox, 1)
+    sandbox.spoil(spoilt_list("Id", nameless))
+    run = load(sandbox, replication_method=method)
+    assert run.exit_code == 1
+    assert "the list of actions has 1 without an id" in run.stderr
+    assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {nameless}
+
+
+@pytest.mark.parametrize("most", [1, 100])
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_an_action_without_a_date_in_the_list_is_asked_for_its_date(
+    serve: Callable[..., Sandbox], method: str, most: int
+) -> None:
+    world = World(seed="no date", actions_per_day=1, opened=OPENED)
+    sandbox = serve(world, hourly_detail=10**6)
+    (undated,) = some_actions(sandbox, 1)
+    sandbox.spoil(spoilt_list("EventDate", undated))
+    table: dict[Key, Facts] = {}
+    run = None
+    while run is None or "action_items_per_run is" in run.stderr:
+        state = run.state if run else None
+        run = load(sandbox, state, replication_method=method, action_items_per_run=most)
+        assert run.exit_code == 0, run.stderr
+        table |= loaded(run)
+    assert table == truth(sandbox)
+
+
 # -- what tells that items changed ---------------------------------------------------------------
 
 

@@ -334,8 +334,12 @@ def unreadable(stream: str, ids: list[str], name: str, value: Any) -> Wherever:
     resource = RESOURCES[stream]
 
     def edit(body: dict[str, Any]) -> dict[str, Any]:
-        rows = [row | {name: value} if row[IDS[resource]] in ids else row for row in body[resource]]
-        return body | {resource: rows}
+        if resource not in body:
+            return edited_row(body)
+        return body | {resource: [*map(edited_row, body[resource])]}
+
+    def edited_row(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {name: value} if row[IDS[resource]] in ids else row
 
     return endless(edited(edit), resource)
 
@@ -436,12 +440,16 @@ def test_a_row_that_cannot_be_placed_keeps_its_window_open_and_nothing_else(
         assert any(stream in line and name in line for line in errors(run))
         lost = account.wrong_actions() | account.missing_updates()
         assert lost == {*ids}
+        assert account.wrong_items() == ({*ids} if stream == "actions" else set())
         assert account.not_whole() - {"action_items"} == {stream}
         account.sandbox.advance(86_400)
     account.sandbox.spoil(())
     run = account.run()
     assert run.exit_code == 0, run.stderr
-    assert account.not_whole() == set()
+    # An action without an id cannot be asked for its items, nor be known again once it has one.
+    nameless = stream == "actions" and name == "Id"
+    assert account.not_whole() == ({"action_items"} if nameless else set())
+    assert account.wrong_items() == ({*ids} if nameless else set())
 
 
 def test_a_campaign_without_an_id_keeps_no_other_from_loading(account: Pipeline) -> None:

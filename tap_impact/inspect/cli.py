@@ -27,7 +27,7 @@ from tap_impact.records.fields import (
     timestamp,
 )
 from tap_impact.streams.action_items import ACTION_ITEMS, ITEMS
-from tap_impact.streams.actions import ACTION_LIST, ACTION_UPDATES, ACTIONS, UPDATE_LIST
+from tap_impact.streams.actions import ACTION_UPDATES, ACTIONS, UPDATE_LIST
 from tap_impact.streams.clicks import CLICKS, EXPORTS
 from tap_impact.tap import TapImpact, errors_as_messages, read_json
 from tap_impact.token_scopes import print_report
@@ -122,7 +122,7 @@ def access(context: click.Context) -> None:
 def action(context: click.Context, action_id: str, *, items: bool, raw: bool) -> None:
     """Print an action, as the stream actions would emit it now."""
     tap = look(context)
-    row = action_of(tap, action_id)
+    row = ITEMS.action(tap.client, action_id)
     show([row] if raw else records(tap, ACTIONS, [row]))
     if items:
         show(
@@ -148,7 +148,7 @@ def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None
             raise click.UsageError("No URL can name such a SKU; look at the action's --items.")
         show([tap.client.get(f"{ITEMS.path(action_id)}/{quote(sku, safe='')}")])
         return
-    rows = items_of(tap, action_of(tap, action_id))
+    rows = items_of(tap, ITEMS.action(tap.client, action_id))
     found = [each for each in records(tap, ACTION_ITEMS, rows) if each["sku"] == sku]
     if not found:
         raise click.ClickException("The action has no item of that SKU.")
@@ -240,12 +240,6 @@ def day_of(click_row: dict[str, Any]) -> str:
         return read_day(click_row.get("EventDate")) or ""
     except UnreadableValue:
         return ""
-
-
-def action_of(tap: TapImpact, action_id: str) -> dict[str, Any]:
-    """An action as sent."""
-    row: dict[str, Any] = tap.client.get(f"{ACTION_LIST.path}/{quote(action_id, safe='')}")
-    return row
 
 
 def items_of(tap: TapImpact, row: dict[str, Any]) -> list[dict[str, Any]]:

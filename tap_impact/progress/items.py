@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_impact.errors import UndatedAction
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
-from tap_impact.records.timestamps import iso, parse_timestamp
+from tap_impact.records.timestamps import EARLIEST, iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +34,7 @@ class Action(NamedTuple):
     id: str
     event_date: datetime
     event_day: str
+    """Empty if the date cannot be read; `event_date` then says nothing."""
     digest: str = ""
     """Of the whole row: the API does not say when an action changed."""
     updates: frozenset[str] | None = frozenset()
@@ -50,20 +50,12 @@ class Action(NamedTuple):
 
     @classmethod
     def of_json(cls, line: bytes) -> Action:
-        """Read the JSON of a record of the stream `actions`.
-
-        Raises:
-            UndatedAction: It has no event date.
-        """
+        """Read the JSON of a record of the stream `actions`."""
         record = msgspec.json.decode(line)
+        digest = fingerprint(line, 6)
         if not record["event_date"]:
-            raise UndatedAction(f"Action {record['id']} has no EventDate. State is safe.")
-        return cls(
-            record["id"],
-            parse_timestamp(record["event_date"]),
-            record["event_day"],
-            fingerprint(line, 6),
-        )
+            return cls(record["id"], EARLIEST, "", digest)
+        return cls(record["id"], parse_timestamp(record["event_date"]), record["event_day"], digest)
 
 
 class Open(NamedTuple):

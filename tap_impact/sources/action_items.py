@@ -25,6 +25,8 @@ from tap_impact.errors import (
     ItemsMissing,
     NotFound,
     RateLimited,
+    RowsWithoutKey,
+    UndatedAction,
     UntrustedHost,
     WrongCredentials,
 )
@@ -66,7 +68,7 @@ MAX_NAMED = 10
 OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
 
 # Errors that concern one action only.
-OF_ONE_ACTION = (ItemsMissing, NotFound)
+OF_ONE_ACTION = (ItemsMissing, NotFound, UndatedAction)
 
 
 @dataclass(frozen=True)
@@ -87,20 +89,26 @@ class LookupList:
         return self.record_map.row_type
 
     def within(self, sync: Sync, window: Window, purpose: Purpose) -> Iterator[bytes]:
-        """The JSON of the records of a window."""
+        """The JSON of the records of a window.
+
+        Raises:
+            RowsWithoutKey: Some rows have none; all others were given.
+        """
+        without_key = 0
         for rows in self.source.within(self.of(sync), window, purpose):
-            yield from self.lines(rows)
+            lines = self.lines(rows)
+            without_key += len(rows) - len(lines)
+            yield from lines
+        if without_key:
+            raise RowsWithoutKey(f"{self.name} has {without_key} without an id that can be read.")
 
     def of(self, sync: Sync) -> Sync:
         """A run in which the pages are decoded by the list's own map, not by that of the items."""
         return replace(sync, streams=[self])
 
     def lines(self, rows: Sequence[Row]) -> list[bytes]:
-        """The JSON of the records of rows."""
-        records = [line for some in self._encoder.encode(rows) for line in some.json.splitlines()]
-        if len(records) < len(rows):
-            raise FatalAPIError(f"{self.name}: a row has no key. State is safe.")
-        return records
+        """The JSON of the records of rows, but for those without a key."""
+        return [line for some in self._encoder.encode(rows) for line in some.json.splitlines()]
 
     @cached_property
     def _encoder(self) -> RecordEncoder:
@@ -154,7 +162,7 @@ class ActionItemsSource(Source):
         start = max(settings.start, sync.account_start.known or settings.start)
         windows = progress.windows(now=settings.now, start=start, reach=settings.reach)
         gaps = [window.start for purpose, window in windows if purpose is Purpose.HISTORY]
-        gaps += [each.event_date for each in progress.open.values()]
+        gaps += [each.event_date for each in progress.open.values() if each.event_day]
         return min(gaps).date() if gaps else None
 
     @override
@@ -174,14 +182,24 @@ class ActionItemsSource(Source):
 
     def path(self, action_id: str) -> str:
         """Path of an action's items."""
-        return f"{self.actions.source.path}/{quote(action_id, safe='')}/Items"
+        return f"{self._action_path(action_id)}/Items"
+
+    def action(self, client: ImpactClient, action_id: str) -> dict[str, Any]:
+        """An action as sent."""
+        row: dict[str, Any] = client.get(self._action_path(action_id))
+        return row
 
     def rows_of(self, client: ImpactClient, action: Action, now: datetime) -> list[dict[str, Any]]:
         """The items of an action, with the action's id and dates added.
 
         Raises:
+            UndatedAction: Neither the list nor the action alone says when it happened.
             ItemsMissing, NotFound, ...: as `sent` says.
         """
+        if not action.event_day:
+            action = self.action_of(self.action(client, action.id))
+        if not action.event_day:
+            raise UndatedAction(f"Action {action.id} has no EventDate that can be read.")
         ordinals = Counter[str]()
         sent = self.sent(client, action.id)
         rows = []
@@ -254,24 +272,39 @@ class ActionItemsSource(Source):
                 if in_a_row == MAX_CONSECUTIVE_ERRORS:
                     raise ConsecutiveFailures(str(found))
 
-    def listed(self, sync: Sync, window: Window, purpose: Purpose) -> list[Action]:
-        """The actions of a window, each once."""
+    def listed(
+        self, sync: Sync, window: Window, purpose: Purpose, failures: Failures
+    ) -> list[Action]:
+        """The actions of a window, each once; those without an id are noted as failed."""
+        found: dict[str, Action] = {}
         try:
-            found = [*map(Action.of_json, self.actions.within(sync, window, purpose))]
+            for line in self.actions.within(sync, window, purpose):
+                action = Action.of_json(line)
+                found[action.id] = action
         except AccessDenied as error:
             raise ActionsDenied(str(error)) from None
-        return [*{action.id: action for action in found}.values()]
+        except RowsWithoutKey as error:
+            failures.without_key = str(error)
+        return [*found.values()]
 
     def action_of(self, row: Row) -> Action:
-        """What is needed of an action to request its items."""
-        (line,) = self.actions.lines([row])
-        return Action.of_json(line)
+        """What is needed of an action to request its items.
+
+        Raises:
+            RowsWithoutKey: It has no id.
+        """
+        for line in self.actions.lines([row]):
+            return Action.of_json(line)
+        raise RowsWithoutKey("An action has no id that can be read.")
+
+    def _action_path(self, action_id: str) -> str:
+        return f"{self.actions.source.path}/{quote(action_id, safe='')}"
 
     def _read_all(self, sync: Sync) -> Iterator[Batch]:
         """Ask for the items of every action, without regard to the state."""
         failures = Failures(sync)
         windows = newest_first(sync.settings.start, sync.settings.now)
-        lists = (self.listed(sync, window, Purpose.HISTORY) for window in windows)
+        lists = (self.listed(sync, window, Purpose.HISTORY, failures) for window in windows)
         # The second time it is those that the first time did not bring.
         for actions in chain(lists, map(Failures.to_retry, [failures])):
             for action, answer in self.ask(sync, actions):
@@ -280,8 +313,7 @@ class ActionItemsSource(Source):
                 else:
                     failures.drop(action)
                     yield Batch(answer, sync.streams)
-        if failures.found:
-            raise failures.to_error([*failures.found], "All other items are loaded.")
+        failures.raise_if_any([*failures.found], "All other items are loaded.")
 
 
 @dataclass
@@ -290,6 +322,8 @@ class Failures:
 
     sync: Sync
     found: dict[str, tuple[Action, Exception]] = field(default_factory=dict)
+    without_key: str = ""
+    """What a list said of actions without an id; nothing can be requested for them."""
 
     def add(self, action: Action, error: Exception) -> None:
         """Note what went wrong with an action."""
@@ -309,16 +343,24 @@ class Failures:
             if not isinstance(error, RetriableAPIError)
         ]
 
-    def to_error(self, action_ids: Sequence[str], outcome: str) -> FatalAPIError:
-        """One error for all actions without items."""
-        named = ", ".join(action_ids[:MAX_NAMED])
-        if others := action_ids[MAX_NAMED:]:
-            named += f" and {len(others)} more"
-        reasons = [f" Last error: {error}" for _, error in self.found.values()]
-        return FatalAPIError(
-            f"{self.sync.name}: impact.com did not return the items of these actions: {named}."
-            f"{''.join(reasons[-1:])} {outcome}"
-        )
+    def raise_if_any(self, action_ids: Sequence[str], outcome: str) -> None:
+        """Report all actions without items.
+
+        Raises:
+            FatalAPIError: There are some.
+        """
+        said = []
+        if action_ids:
+            named = ", ".join(action_ids[:MAX_NAMED])
+            if others := action_ids[MAX_NAMED:]:
+                named += f" and {len(others)} more"
+            said = [f"impact.com did not return the items of these actions: {named}."]
+            said += [f"Last error: {error}" for _, error in self.found.values()][-1:]
+            said.append(outcome)
+        if self.without_key:
+            said.append(f"{self.without_key} Their items cannot be requested.")
+        if said:
+            raise FatalAPIError(f"{self.sync.name}: {' '.join(said)}")
 
 
 class IncrementalReader:
@@ -362,10 +404,12 @@ class IncrementalReader:
         for purpose, window in progress.windows(
             now=settings.now, start=start, reach=settings.reach
         ):
-            listed = self._listed(window, purpose)
+            listed, undated = self._listed(window, purpose)
             to_request = progress.to_request(purpose, listed, start)
             asked, items = yield from self._ask(to_request, purpose)
-            if asked == len(to_request):
+            asked_undated, _ = yield from self._ask(undated)
+            is_whole = asked_undated + asked == len(undated) + len(to_request)
+            if is_whole:
                 progress.mark_complete(purpose, window, listed, settings.now)
             self._save()
             sync.logger.info(
@@ -378,7 +422,7 @@ class IncrementalReader:
                 asked,
                 items,
             )
-            if asked < len(to_request):
+            if not is_whole:
                 sync.logger.info(
                     "%s: action_items_per_run is %d; the next run continues from here.",
                     sync.name,
@@ -418,20 +462,23 @@ class IncrementalReader:
                 self._save()
         return asked, items
 
-    def _listed(self, window: Window, purpose: Purpose) -> list[Action]:
-        """The actions of a window that matter, and what is known of their updates."""
-        listed = [
-            action
-            for action in self._source.listed(self._sync, window, purpose)
-            if self._progress.is_in_range(action, self._sync.settings.start)
-        ]
+    def _listed(self, window: Window, purpose: Purpose) -> tuple[list[Action], list[Action]]:
+        """The actions of a window that matter, and those whose date cannot be read.
+
+        Of the former it is noted what is known of their updates; the latter are without those that
+        are open anyway.
+        """
+        progress, start = self._progress, self._sync.settings.start
+        found = self._source.listed(self._sync, window, purpose, self._failures)
+        undated = [each for each in found if not each.event_day and each.id not in progress.open]
+        listed = [each for each in found if each.event_day and progress.is_in_range(each, start)]
         if purpose is Purpose.HISTORY or not listed:
-            return listed
+            return listed, undated
         updates = self._updates
         return [
             action._replace(updates=None if updates is None else frozenset(updates[action.id]))
             for action in listed
-        ]
+        ], undated
 
     @cached_property
     def _updates(self) -> dict[str, set[str]] | None:
@@ -470,11 +517,9 @@ class IncrementalReader:
                     RUNS_UNTIL_GONE,
                 )
         self._save()
-        if progress.open:
-            raise failures.to_error(
-                [*progress.open],
-                "The next run requests them first; other actions are not affected.",
-            )
+        failures.raise_if_any(
+            [*progress.open], "The next run requests them first; other actions are not affected."
+        )
 
     def _save(self) -> None:
         replication_key = self._source.replication_key
