@@ -506,11 +506,11 @@ def test_an_action_without_a_date_in_the_list_is_asked_for_its_date(
     sandbox = serve(world, hourly_detail=10**6)
     (undated,) = some_actions(sandbox, 1)
     sandbox.spoil(spoilt_list("EventDate", undated))
-    table: dict[Key, Facts] = {}
-    run = None
-    while run is None or "action_items_per_run is" in run.stderr:
-        state = run.state if run else None
-        run = load(sandbox, state, replication_method=method, action_items_per_run=most)
+    settings: dict[str, Any] = {"replication_method": method, "action_items_per_run": most}
+    run = load(sandbox, **settings)
+    table = loaded(run)
+    while "action_items_per_run is" in run.stderr:
+        run = load(sandbox, run.state, **settings)
         assert run.exit_code == 0, run.stderr
         table |= loaded(run)
     assert table == truth(sandbox)

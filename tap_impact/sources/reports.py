@@ -178,12 +178,14 @@ class Report:
         """How far back history is loaded, given how far everything else is."""
         return max(self.start or start, start)
 
-    def progress_in(self, bookmark: dict[str, Any]) -> dict[str, Any]:
-        """The part of a stream's bookmark that is about this report, to be changed in place."""
-        if not self.state_key:
-            return bookmark
-        found: dict[str, Any] = bookmark.setdefault(self.state_key, {})
+    def progress_in(self, bookmark: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The part of a stream's bookmark that is about this report."""
+        found: Mapping[str, Any] = bookmark.get(self.state_key, {}) if self.state_key else bookmark
         return found
+
+    def save_progress(self, bookmark: dict[str, Any], progress: Mapping[str, Any]) -> None:
+        """Put progress into that part."""
+        (bookmark.setdefault(self.state_key, {}) if self.state_key else bookmark).update(progress)
 
     def changed_days(self, sync: Sync, through: date | None) -> set[date]:
         """Days of which it is known that something changed since the last run."""
@@ -288,10 +290,10 @@ class Reading:
         self.stream = stream
         self.today = today
         self._replication_key = replication_key
-        self.progress = report.progress_in(stream.bookmark)
+        progress = report.progress_in(stream.bookmark)
         asked = {"report_id": report.id, "parameters": {**report.parameters}}
-        was = {name: self.progress.get(name, now) for name, now in asked.items()}
-        covered = Coverage.of_bookmark(self.progress)
+        was = {name: progress.get(name, now) for name, now in asked.items()}
+        covered = Coverage.of_bookmark(progress)
         if was != asked or (covered and covered.every is not report.every):
             raise FatalAPIError(
                 f"{stream.name}: the state is of another report, other parameters or another "
@@ -315,7 +317,7 @@ class Reading:
             changed=report.changed_days(sync, covered.through if covered else None),
         )
         self.number = len(self.left)
-        self.via = report.via or (Via.EXPORT if self.progress.get("via") == "export" else None)
+        self.via = report.via or (Via.EXPORT if progress.get("via") == "export" else None)
         if self.left:
             self.coverage = begun(
                 covered, report.every, self.left, today=today, lookback=report.lookback
@@ -340,9 +342,10 @@ class Reading:
         self.coverage = self.coverage.plus(period)
         if not is_whole:
             self.coverage = replace(self.coverage, open=self.coverage.open | {period.name})
-        self.progress.update(self.coverage.bookmark(self._replication_key) | self._asked)
+        progress = self.coverage.bookmark(self._replication_key) | self._asked
         if self.via and not self.report.via:
-            self.progress["via"] = self.via.value
+            progress["via"] = self.via.value
+        self.report.save_progress(self.stream.bookmark, progress)
 
 
 class Run:
