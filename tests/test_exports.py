@@ -620,6 +620,13 @@ def test_a_ledger_survives_state(jobs: Any, failures: Any, asked: int) -> None:
     assert Ledger.of_bookmark(state, today=NOW.date()) == ledger
 
 
+def test_an_export_that_was_refused_after_midnight_gives_no_other_day_one_more() -> None:
+    ledger = Ledger(NOW.date(), 3)
+    ledger.count(1, NOW.date())
+    ledger.count(-1, NOW.date() + timedelta(days=1))
+    assert ledger.asked == 0
+
+
 @given(failures=st.integers(1, 40))
 def test_the_pauses_between_failures_grow_to_a_week(failures: int) -> None:
     ledger = Ledger(NOW.date())

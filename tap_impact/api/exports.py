@@ -212,10 +212,15 @@ class Ledger:
         }
 
     def count(self, number: int, today: date) -> None:
-        """Count exports requested; a new day begins at 0."""
+        """Count exports requested; a new day begins at 0.
+
+        Args:
+            number: negative for those that were refused, and may have been counted the day before.
+            today: the day in UTC.
+        """
         if today > self.today:
             self.today, self.asked = today, 0
-        self.asked += number
+        self.asked = max(self.asked + number, 0)
 
     def is_due(self, key: str, now: datetime) -> bool:
         """Whether an export may be tried now."""
