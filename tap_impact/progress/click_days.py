@@ -7,12 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.progress.coverage import OVERLAP
-from tap_impact.records.timestamps import parse_timestamp
+from tap_impact.records.timestamps import ONE_DAY, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-ONE_DAY = timedelta(days=1)
 
 # Where a calendar day ends last.
 WESTERNMOST = timezone(timedelta(hours=-12))

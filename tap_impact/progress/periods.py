@@ -12,12 +12,11 @@ from datetime import date, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_impact.records.timestamps import parse_timestamp
+from tap_impact.records.timestamps import ONE_DAY, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-ONE_DAY = timedelta(days=1)
 
 # "A report can be run for at most 365 days" (help pages on reports), both ends included.
 MAX_SPAN = timedelta(days=364)

@@ -45,6 +45,9 @@ MONTH_YEAR = re.compile(r"(?P<month>0?[1-9]|1[0-2])(?P<year>[0-9]{4})").fullmatc
 
 ADDITIONAL_FIELDS = "additional_fields"
 
+DAY = {"format": "date"}
+DATE_TIME = {"format": "date-time"}
+
 
 class UnreadableValue(ValueError):
     """A value is not of its field's type. No message: it might show the value."""
@@ -226,7 +229,7 @@ def key(source: str, description: str) -> Field:
 
 def key_timestamp(source: str, description: str) -> Field:
     """A point in time that identifies a row and is never blank."""
-    schema = described("string", description) | {"format": "date-time"}
+    schema = described("string", description) | DATE_TIME
     return Field(source, column_name(source), schema, read_key_timestamp, role=Role.KEY)
 
 
@@ -271,19 +274,19 @@ def flag(source: str, description: str) -> Field:
 
 def timestamp(source: str, description: str) -> Field:
     """A point in time, in UTC. The API writes it in the account's offset, summer time included."""
-    schema = nullable("string", description) | {"format": "date-time"}
+    schema = nullable("string", description) | DATE_TIME
     return Field(source, column_name(source), schema, read_timestamp, read_timestamps)
 
 
 def day(name: str, source: str, description: str) -> Field:
     """The calendar day of a timestamp in the account's own offset: the day that a person reads."""
-    schema = nullable("string", description) | {"format": "date"}
+    schema = nullable("string", description) | DAY
     return Field(source, name, schema, read_day, read_days)
 
 
 def month(name: str, source: str, description: str) -> Field:
     """The first day of a month, which the API writes as `42021`."""
-    schema = nullable("string", description) | {"format": "date"}
+    schema = nullable("string", description) | DAY
     return Field(source, name, schema, read_month)
 
 

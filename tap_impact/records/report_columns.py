@@ -17,6 +17,8 @@ import msgspec
 
 from tap_impact.records.anomalies import Role
 from tap_impact.records.fields import (
+    DATE_TIME,
+    DAY,
     Field,
     UnreadableValue,
     as_text,
@@ -177,13 +179,13 @@ def amount(source: str, description: str) -> Field:
 
 def calendar_day(source: str, description: str) -> Field:
     """A day as a person reads it, in any of the ways reports write one."""
-    schema = nullable("string", description) | {"format": "date"}
+    schema = nullable("string", description) | DAY
     return Field(source, column_name(source), schema, read_calendar_day)
 
 
 def any_timestamp(source: str, description: str) -> Field:
     """A timestamp in UTC, which is the zone of one without; a day is its midnight."""
-    schema = nullable("string", description) | {"format": "date-time"}
+    schema = nullable("string", description) | DATE_TIME
     return Field(source, column_name(source), schema, read_any_timestamp)
 
 

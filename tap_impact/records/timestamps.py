@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+ONE_DAY = timedelta(days=1)
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Years before impact.com was there."""

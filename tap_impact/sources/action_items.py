@@ -35,7 +35,7 @@ from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, Progres
 from tap_impact.progress.windows import Window, newest_first, oldest_first
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
-from tap_impact.records.timestamps import EARLIEST, iso
+from tap_impact.records.timestamps import EARLIEST, ONE_DAY, iso
 from tap_impact.sources.dated import load_progress as load_list_progress
 from tap_impact.sources.dated import save_coverage
 from tap_impact.sources.lists import DEFAULT_PAGE_SIZE
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ONE_DAY = timedelta(days=1)
 
 # State is written after this number of actions, which limits what a killed run repeats.
 ACTIONS_PER_STATE = 20

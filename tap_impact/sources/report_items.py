@@ -18,12 +18,12 @@ import msgspec
 from tap_impact.api.pages import decode
 from tap_impact.errors import AccessDenied
 from tap_impact.progress.coverage import Purpose
-from tap_impact.progress.periods import ONE_DAY
 from tap_impact.progress.windows import oldest_first
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import UnreadableValue, as_text, is_blank
 from tap_impact.records.ordinals import Ordinals
 from tap_impact.records.report_columns import parse_any_timestamp, read_dimension
+from tap_impact.records.timestamps import ONE_DAY
 from tap_impact.sources.reports import Report
 
 if TYPE_CHECKING:

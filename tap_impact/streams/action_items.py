@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
+    DAY,
     Field,
     RecordMap,
     as_given,
@@ -67,8 +68,7 @@ ACTION_ITEMS = Stream(
         Field(
             "EventDay",
             "event_day",
-            nullable("string", "Day of the action as the account's calendar has it.")
-            | {"format": "date"},
+            nullable("string", "Day of the action as the account's calendar has it.") | DAY,
             as_given,
         ),
         Field(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
+    DATE_TIME,
+    DAY,
     RecordMap,
     computed,
     described,
@@ -18,9 +20,6 @@ from tap_impact.records.fields import (
 )
 from tap_impact.sources.click_exports import DAILY, EACH, EXPORT, ClickExportSource
 from tap_impact.streams.stream import Stream
-
-DATE_TIME = {"format": "date-time"}
-DAY = {"format": "date"}
 
 # What makes a click itself, and so its key, which is the same whenever the click is loaded. Names
 # that stand beside an id are left out, for they may change; so is what the API will add.

@@ -15,6 +15,8 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.periods import Every
 from tap_impact.records.fields import (
+    DATE_TIME,
+    DAY,
     Field,
     RecordMap,
     computed,
@@ -55,8 +57,6 @@ if TYPE_CHECKING:
 # Whether an entry of the setting `reports` is what its JSON schema says, which tells what is not.
 is_entry = JSONSchemaValidator(REPORT).is_valid
 
-DAY = {"format": "date"}
-DATE_TIME = {"format": "date-time"}
 
 # impact.com lists no names of these scopes in public; they are after those of its other pages.
 RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
