@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_impact.progress.periods import Coverage, Every, Period, begun, due, periods_back
+from tap_impact.progress.periods import Every, Period, PeriodCoverage, begun, due, periods_back
 
 DAYS = st.dates(date(2023, 1, 1), date(2026, 12, 31))
 CUT = st.sampled_from([Every.DAY, Every.MONTH])
@@ -53,7 +53,7 @@ class Life:
 
     def run(self, today: date, start: date, order: list[int], most: int) -> list[Period]:
         """Read at most so many periods, in an order that exports arrive in."""
-        covered = Coverage.of_bookmark(json.loads(json.dumps(self.bookmark)))
+        covered = PeriodCoverage.of_bookmark(json.loads(json.dumps(self.bookmark)))
         left = due(covered, self.every, start=start, today=today, lookback=self.lookback)
         covered = begun(covered, self.every, left, today=today, lookback=self.lookback)
         arriving = sorted(left, key=lambda each: order[left.index(each) % len(order)])
@@ -139,4 +139,4 @@ def test_what_is_open_stays_open_though_the_start_moves() -> None:
 )
 def test_a_bookmark_of_another_hand_is_refused(bookmark: dict[str, Any]) -> None:
     with pytest.raises((ValueError, KeyError)):
-        Coverage.of_bookmark(bookmark)
+        PeriodCoverage.of_bookmark(bookmark)

@@ -60,7 +60,7 @@ def periods_back(every: Every, start: date, today: date) -> Iterator[Period]:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class PeriodCoverage:
     """The periods from `since` to `through` were read, but for those that are `open`."""
 
     every: Every
@@ -72,7 +72,7 @@ class Coverage:
     """The names of periods in between that are still to be read, or to be read again."""
 
     @classmethod
-    def of_bookmark(cls, bookmark: Mapping[str, Any]) -> Coverage | None:
+    def of_bookmark(cls, bookmark: Mapping[str, Any]) -> PeriodCoverage | None:
         """Read it from Singer state; None if nothing was read yet.
 
         Raises:
@@ -102,7 +102,7 @@ class Coverage:
         inside = self.since <= period.first and period.last <= self.through
         return inside and period.name not in self.open
 
-    def plus(self, period: Period) -> Coverage:
+    def plus(self, period: Period) -> PeriodCoverage:
         """The same with one more period; those in between are open."""
         older = periods_back(self.every, period.first, self.since - ONE_DAY)
         between = {each.name for each in older if self.every is not Every.ALL}
@@ -114,7 +114,7 @@ class Coverage:
 
 
 def due(
-    covered: Coverage | None,
+    covered: PeriodCoverage | None,
     every: Every,
     *,
     start: date,
@@ -147,7 +147,9 @@ def due(
     ]
 
 
-def oldest_gap(covered: Coverage | None, every: Every, *, start: date, today: date) -> date | None:
+def oldest_gap(
+    covered: PeriodCoverage | None, every: Every, *, start: date, today: date
+) -> date | None:
     """The first day of the oldest period that is still to be read; None if there is none."""
     if every is Every.ALL:
         return None
@@ -160,13 +162,13 @@ def oldest_gap(covered: Coverage | None, every: Every, *, start: date, today: da
 
 
 def begun(
-    covered: Coverage | None,
+    covered: PeriodCoverage | None,
     every: Every,
     periods: Sequence[Period],
     *,
     today: date,
     lookback: timedelta,
-) -> Coverage:
+) -> PeriodCoverage:
     """The coverage of a run that has yet to read these periods, newest first, one at least.
 
     Whatever breaks on the way, each of them is open until it was read; so is what this run leaves
@@ -174,7 +176,7 @@ def begun(
     """
     if covered is None:
         newest = periods[0]
-        return Coverage(every, newest.first, today, frozenset({newest.name}))
+        return PeriodCoverage(every, newest.first, today, frozenset({newest.name}))
     left_out = due(covered, every, start=covered.since, today=today, lookback=lookback)
     again = {each.name for each in (*left_out, *periods) if each.first >= covered.since}
     return replace(covered, through=max(covered.through, today), open=covered.open | again)

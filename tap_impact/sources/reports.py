@@ -32,7 +32,15 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.progress.click_days import WESTERNMOST
-from tap_impact.progress.periods import MAX_SPAN, Coverage, Every, Period, begun, due, oldest_gap
+from tap_impact.progress.periods import (
+    MAX_SPAN,
+    Every,
+    Period,
+    PeriodCoverage,
+    begun,
+    due,
+    oldest_gap,
+)
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
 from tap_impact.records.fields import is_blank, listed
 from tap_impact.records.ordinals import Ordinals
@@ -218,7 +226,7 @@ class ReportsSource(Source):
         for progress in (bookmark, bookmark.get("report") or {}):
             # That of action_items may be of another source.
             if "period" in progress:
-                Coverage.of_bookmark(progress)
+                PeriodCoverage.of_bookmark(progress)
         Ledger.of_bookmark(bookmark, today=EARLIEST.date())
 
     @override
@@ -247,7 +255,7 @@ class ReportsSource(Source):
             if report := self.reports.get(stream.part):
                 covered = None
                 with suppress(KeyError, TypeError, ValueError):  # such a report was not read either
-                    covered = Coverage.of_bookmark(report.progress_in(stream.bookmark))
+                    covered = PeriodCoverage.of_bookmark(report.progress_in(stream.bookmark))
                 start = report.start_after(run.start)
                 gaps.append(oldest_gap(covered, report.every, start=start, today=run.today))
         return min(filter(None, gaps), default=None)
@@ -293,7 +301,7 @@ class Reading:
         progress = report.progress_in(stream.bookmark)
         asked = {"report_id": report.id, "parameters": {**report.parameters}}
         was = {name: progress.get(name, now) for name, now in asked.items()}
-        covered = Coverage.of_bookmark(progress)
+        covered = PeriodCoverage.of_bookmark(progress)
         if was != asked or (covered and covered.every is not report.every):
             raise FatalAPIError(
                 f"{stream.name}: the state is of another report, other parameters or another "
