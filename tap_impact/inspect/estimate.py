@@ -28,15 +28,15 @@ def estimates(tap: ImpactTap) -> Iterator[str]:
         else:
             note = f"{estimate.note} It is not selected unless a catalog does."
         yield f"{line}. {note}".strip()
-    yield f"Next run, total: {number(next_run)}, {lasting(hours)} of the hourly limits."
+    yield f"Next run, total: {as_requests(next_run)}, {lasting(hours)} of the hourly limits."
 
 
 def requests(count: int, an_hour: int) -> str:
     """A number of requests, and how long their limit makes them last."""
-    return f"{number(count)} ({lasting(count / an_hour)} of the hourly limit)"
+    return f"{as_requests(count)} ({lasting(count / an_hour)} of the hourly limit)"
 
 
-def number(count: int) -> str:
+def as_requests(count: int) -> str:
     """A number of requests."""
     return f"{count} request{'s'[: count != 1]}"
 
