@@ -330,12 +330,23 @@ def test_what_one_report_meets_stops_no_other(
     assert {row["period"] for row in runs.current(DAILY)} == {"2026-05", "2026-06"}
 
 
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(
+    ("fault", "exit_code", "says"),
+    [
+        (faults.status(403), 0, "is skipped. impact.com answered 403"),
+        (faults.status(404), 0, "is skipped. impact.com answered 404"),
+        (
+            faults.Fault("list", edits=lambda metadata: [metadata]),
+            1,
+            "failed. impact.com answered /Reports/partner_performance_by_subid/MetaData with no",
+        ),
+    ],
+    ids=["403", "404", "a list"],
+)
 def test_a_report_by_id_whose_metadata_cannot_be_had_is_left_out_alone(
-    sandbox: SandboxFactory, status: int
+    sandbox: SandboxFactory, fault: Fault, exit_code: int, says: str
 ) -> None:
     impact = sandbox(at=AT, world=WORLD)
-    fault = faults.status(status)
     impact.spoil(Wherever(lambda seen: fault if seen.path.endswith("MetaData") else None))
     runs = ReportRuns(
         impact,
@@ -343,8 +354,8 @@ def test_a_report_by_id_whose_metadata_cannot_be_had_is_left_out_alone(
         {"start_date": "2026-06-01T00:00:00-07:00"},
     )
     run = runs.run()
-    assert run.exit_code == 0, run.stderr
-    assert f"report_mine is skipped. impact.com answered {status}" in run.stderr
+    assert run.exit_code == exit_code, run.stderr
+    assert f"report_mine {says}" in run.stderr
     assert runs.table(DAILY)
     assert "report_mine" not in runs.tables
 

@@ -177,6 +177,18 @@ class ImpactClient:
         query = f"?{urlencode(params, doseq=True)}" if params else ""
         return self._get(f"{self.base_url}{self.account_path}{path}{query}")
 
+    def get_object(self, path: str) -> dict[str, Any]:
+        """Fetch one JSON document that is an object, and not an empty one.
+
+        Raises:
+            FatalAPIError: impact.com answered with something else.
+            AccessDenied, NotFound, ...: as for `get`.
+        """
+        found = self.get(path)
+        if not isinstance(found, dict) or not found:
+            raise FatalAPIError(f"impact.com answered {self.display_path(path)} with no object.")
+        return found
+
     def open(
         self, method: str, path: str, params: Mapping[str, Any] | None = None
     ) -> requests.Response:

@@ -185,8 +185,7 @@ class ActionItemsSource(Source):
 
     def action(self, client: ImpactClient, action_id: str) -> dict[str, Any]:
         """An action as sent."""
-        row: dict[str, Any] = client.get(self._action_path(action_id))
-        return row
+        return client.get_object(self._action_path(action_id))
 
     def rows_of(self, client: ImpactClient, action: Action, now: datetime) -> list[dict[str, Any]]:
         """The items of an action, with the action's id and dates added.

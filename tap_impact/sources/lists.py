@@ -43,10 +43,7 @@ class ObjectSource(Source):
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
-        found = sync.client.get(self.path)
-        if not isinstance(found, dict) or not found:
-            raise FatalAPIError(f"impact.com answered {self.path or '/'} with no object.")
-        yield Batch([found], sync.streams)
+        yield Batch([sync.client.get_object(self.path)], sync.streams)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def metadata(client: ImpactClient, report_id: str) -> Metadata:
     Raises:
         AccessDenied, NotFound, FatalAPIError, RetriableAPIError: as the client says.
     """
-    found = client.get(f"/Reports/{quote(report_id, safe='')}/MetaData")
+    found = client.get_object(f"/Reports/{quote(report_id, safe='')}/MetaData")
     filters, attributes = (
         [each for each in listed(found.get(name)) if isinstance(each, dict) and each.get("Name")]
         for name in ("Filters", "Attributes")
