@@ -327,6 +327,7 @@ def problems(config: dict[str, Any]) -> list[str]:
 
     No secret's value is in them.
     """
+    normalize(config)
     found = [
         *schema_problems(config),
         *meaning_problems(config),
@@ -335,6 +336,30 @@ def problems(config: dict[str, Any]) -> list[str]:
         *name_problems(config),
     ]
     return [*dict.fromkeys(without_secrets(sentence, config) for sentence in found)]
+
+
+def normalize(config: dict[str, Any]) -> None:
+    """Leave out nulls, so that defaults apply, and make whole floats integers.
+
+    JSON schema takes `5000.0` for an integer, as some formats of configuration write it; impact.com
+    does not.
+    """
+    given = {name: with_integers(value) for name, value in config.items() if value is not None}
+    config.clear()
+    config.update(given)
+
+
+def with_integers(value: Any) -> Any:
+    """A setting's value whose whole numbers are integers."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [with_integers(each) for each in value]
+        case dict():
+            return {name: with_integers(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def without_secrets(sentence: str, config: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tap_impact.progress.windows import REACH
-from tap_impact.settings import SECRETS, SETTINGS, Settings, problems
+from tap_impact.settings import CONFIG_SCHEMA, SECRETS, SETTINGS, Settings, problems
+from tap_impact.tap import TapImpact
 
 CLOCK = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 WHOLE = CLOCK.replace(microsecond=0)
@@ -34,6 +35,29 @@ def test_no_address_moves_the_clock() -> None:
 
 def test_an_end_in_the_future_is_now() -> None:
     assert settings(end_date="2999-01-01").now == WHOLE
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in SETTINGS["properties"].items() if "integer" in each["type"]]
+)
+def test_a_whole_number_is_an_integer_however_it_is_written(name: str) -> None:
+    default = SETTINGS["properties"][name]["default"]
+    report = {"preset": "daily_performance", "lookback_days": 7.0}
+    config: dict[str, Any] = {"account_sid": "IRx", "auth_token": "t"}
+    config |= {name: float(default), "reports": [report]}
+    assert problems(config) == []
+    assert repr(config[name]) == repr(default)
+    assert repr(config["reports"][0]["lookback_days"]) == "7"
+
+
+def test_null_is_as_if_a_setting_were_not_given() -> None:
+    TapImpact.append_builtin_config(CONFIG_SCHEMA)
+    given = {"account_sid": "IRx", "auth_token": "t"}
+    nulls = dict.fromkeys(CONFIG_SCHEMA["properties"])
+    config = nulls | given
+    assert problems(config) == problems(given) == []
+    assert config == given
+    assert problems(nulls) == ["account_sid is missing", "auth_token is missing"]
 
 
 PASTED = "s3cr3t'T0ken"
