@@ -57,6 +57,10 @@ class UntrustedHost(FatalAPIError):
     """The host's certificate is not trusted, so nothing was sent; a retry does not help."""
 
 
+# Errors that any other request would meet too.
+OF_ALL_REQUESTS = (RateLimited, Unreachable, UntrustedHost, WrongCredentials)
+
+
 class ExportFailed(FatalAPIError):
     """An export's job ended without a usable result."""
 

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,10 @@ from impact_sandbox import faults
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
+from tap_impact.api.client import ImpactClient
+from tap_impact.errors import OF_ALL_REQUESTS, RateLimited
 from tap_impact.inspect.cli import cli
+from tap_impact.singer.signals import SignalHandler
 from tap_impact.tap import TapImpact
 from tests.inside import run_inside
 from tests.runs import Run, catalog
@@ -268,6 +272,48 @@ def test_access_is_told_where_the_list_of_jobs_stands_bare(sandbox: SandboxFacto
     run = inspect(settings(running), "access")
     assert run.exit_code == 0, run.stderr
     assert verdicts(run.stdout) == GRANTED
+
+
+@pytest.mark.parametrize(
+    ("fault", "scope", "verdict"),
+    [
+        (
+            faults.status(503).at("Stores", times=faults.ALWAYS),
+            "Stores > Retrieve stores",
+            "not known: impact.com answered 503 to /Stores",
+        ),
+        (faults.status(400).at("Jobs"), EXPORT, "not known: impact.com answered 400 to /Jobs"),
+        (faults.status(404).at("Jobs"), EXPORT, "not known: only an export would tell"),
+        (
+            faults.Fault("no job", edits=lambda page: page | {"Jobs": ["x"]}).at("Jobs"),
+            EXPORT,
+            "not known: only an export would tell",
+        ),
+    ],
+    ids=["503", "400", "404", "no job"],
+)
+def test_an_odd_answer_leaves_one_scope_unknown(
+    sandbox: SandboxFactory, fault: faults.Fault, scope: str, verdict: str
+) -> None:
+    running = sandbox(world=world(), at=NOW, faults=[fault])
+    with mock.patch.object(SignalHandler, "sleep"):
+        run = inspect(settings(running), "access")
+    assert run.exit_code == 0, run.stderr
+    assert verdicts(run.stdout) == GRANTED | {scope: "not known"}
+    assert verdict in run.stdout
+
+
+@pytest.mark.parametrize("error", OF_ALL_REQUESTS)
+@pytest.mark.parametrize("command", ["access"])
+def test_what_every_request_would_meet_ends_the_command(
+    sandbox: SandboxFactory, command: str, error: type[Exception]
+) -> None:
+    words = ("No use.", None) if error is RateLimited else ("No use.",)
+    refuse = mock.Mock(side_effect=error(*words))
+    with mock.patch.multiple(ImpactClient, get=refuse, pages=refuse):
+        run = inspect(settings(sandbox(world=world(), at=NOW)), command)
+    assert (run.stderr, run.exit_code) == ("Error: No use.\n", 1)
+    assert refuse.call_count == 1
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_impact.errors import AccessDenied, NotFound, RateLimited, WrongCredentials
+from tap_impact.errors import OF_ALL_REQUESTS, AccessDenied, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,16 +48,19 @@ class Need:
         """Ask. A 404 is as good as an answer: who may not ask gets a 403.
 
         Raises:
-            RateLimited, WrongCredentials: Nothing can be found out.
+            RateLimited, Unreachable, UntrustedHost, WrongCredentials: Nothing can be found out.
         """
         try:
-            client.get(self.path, self.query)
+            return self._ask(client)
         except AccessDenied:
             return Verdict(has=False)
         except NotFound:
             return Verdict(has=True)
-        except (RateLimited, WrongCredentials):
+        except OF_ALL_REQUESTS:
             raise
-        except FatalAPIError as error:
+        except (FatalAPIError, RetriableAPIError) as error:
             return Verdict(has=None, note=str(error))
+
+    def _ask(self, client: ImpactClient) -> Verdict:
+        client.get(self.path, self.query)
         return Verdict(has=True)

@@ -23,7 +23,7 @@ from tap_impact.api.export_files import CLICK_FORM, file_format, rows
 from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
 from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
-from tap_impact.errors import AccessDenied, DownloadDenied, UnreadableFile
+from tap_impact.errors import AccessDenied, DownloadDenied, NotFound, UnreadableFile
 from tap_impact.progress.click_days import Days, complete_at, days_to_load, last_day_over
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import ROWS_AT_ONCE, Columns, RecordEncoder, to_json
@@ -84,17 +84,18 @@ class ExportNeed(Need):
     since: date | None = None
 
     @override
-    def check(self, client: ImpactClient) -> Verdict:
+    def _ask(self, client: ImpactClient) -> Verdict:
         query = {"CreatedAfter": str(self.since), "PageSize": LIST_PAGE_SIZE}
         try:
             found = client.get(self.path, query)
             jobs = found.get("Jobs") if isinstance(found, dict) else found
-        except AccessDenied:
+        except (AccessDenied, NotFound):
             jobs = None
         exports = [
             str(job.get("CreatedDate"))
             for job in listed(jobs)
-            if (job.get("Type"), job.get("CreatedBy")) == ("ClickExport", self.account_sid)
+            if isinstance(job, dict)
+            and (job.get("Type"), job.get("CreatedBy")) == ("ClickExport", self.account_sid)
         ]
         if exports:
             return Verdict(has=True, note=f"it made an export on {max(exports)[:10]}")
