@@ -22,7 +22,7 @@ with actions as (
 ),
 
 invoices as (
-    {{ loaded('invoices', {'id': 'text', 'line_item_count': 'count'}) }}
+    {{ loaded('invoices', {'id': 'text', 'connection_label': 'text', 'line_item_count': 'count'}) }}
 ),
 
 line_items as (
@@ -75,7 +75,9 @@ lines as (
         line_items.net_item_amount,
         case when line_items.status = 'PAID' then line_items.paid_day end as paid_day
     from line_items
-    left join invoices on line_items.invoice_id = invoices.id
+    left join invoices
+        on line_items.invoice_id = invoices.id
+        and coalesce(line_items.connection_label, '') = coalesce(invoices.connection_label, '')
     where line_items.line_number <= coalesce(invoices.line_item_count, line_items.line_number)
 ),
 
