@@ -5,16 +5,31 @@
 #}
 {% macro json_lines(table) -%}
     {%- set keys = {
+        'action_items': ['action_id', 'sku', 'sku_ordinal'],
         'campaigns': ['campaign_id'],
+        'click_exports': ['click_day'],
         'clicks': ['click_key'],
         'contract_payout_terms': [
             'contract_id', 'date_last_updated', 'event_number', 'group_number',
         ],
-        'click_exports': ['click_day'],
         'daily_clicks': ['click_day', 'campaign_id', 'ad_id'],
+        'deals': ['campaign_id', 'id'],
+        'exception_list_items': ['list_id', 'id'],
+        'invoice_detailed_line_items': ['invoice_id', 'line_number'],
         'invoice_line_items': ['invoice_id', 'line_number'],
+        'promo_code_exception_list_items': ['list_id', 'id'],
+        'promotions': ['promotion_id'],
         'report_daily_performance': ['day'],
         'report_other_earnings': ['row_key'],
+        'report_overdue_payouts': ['row_key'],
+        'report_payable_clicks': ['row_key'],
+        'report_performance_by_ad': ['period', 'row_key'],
+        'report_performance_by_program': ['period', 'campaign_id'],
+        'report_performance_by_subid': ['period', 'sub_id1'],
+        'report_periods': ['report', 'period'],
+        'report_sku_actions': ['row_key'],
+        'report_withdrawal_actions': ['row_key'],
+        'report_withdrawals': ['paystub_id'],
     }.get(table, ['id']) + ['connection_label'] -%}
     select json as line
     from (
