@@ -304,7 +304,7 @@ def test_an_odd_answer_leaves_one_scope_unknown(
 
 
 @pytest.mark.parametrize("error", OF_ALL_REQUESTS)
-@pytest.mark.parametrize("command", ["access"])
+@pytest.mark.parametrize("command", ["access", "estimate"])
 def test_what_every_request_would_meet_ends_the_command(
     sandbox: SandboxFactory, command: str, error: type[Exception]
 ) -> None:
@@ -351,3 +351,12 @@ def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: 
     then = inspect(config, "estimate", "--state", str(state)).stdout
     assert "actions: the next run 2 requests" in then
     assert "\naction_updates: the next run 1 request " in then
+
+
+def test_the_estimate_goes_on_without_what_the_token_may_not_count(sandbox: SandboxFactory) -> None:
+    lacking = SCOPES - {"Retrieve actions", "Retrieve campaigns"}
+    run = inspect(settings(sandbox(world=world(), at=NOW, scopes=lacking)), "estimate")
+    assert run.exit_code == 0, run.stderr
+    assert "action_items: not known. impact.com answered 403 to /Actions" in run.stdout
+    assert "deals: not known. impact.com answered 403 to /Campaigns" in run.stdout
+    assert "\nNext run, total without deals, action_items: " in run.stdout

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+
+from tap_impact.errors import OF_ALL_REQUESTS
 from tap_impact.singer.adapter import sync_of
 
 if TYPE_CHECKING:
@@ -13,11 +16,23 @@ if TYPE_CHECKING:
 
 
 def estimates(tap: ImpactTap) -> Iterator[str]:
-    """Lines of text, one for each source, and the total. To count actions takes a few requests."""
+    """Lines of text, one for each source, and the total. To count actions takes a few requests.
+
+    Raises:
+        RateLimited, Unreachable, UntrustedHost, WrongCredentials: Nothing can be counted.
+    """
     next_run, hours = 0, 0.0
+    left_out: list[str] = []
     for streams in tap.groups():
-        estimate = streams[0].source.estimate(sync_of(tap, streams))
         names = ", ".join(stream.name for stream in streams)
+        try:
+            estimate = streams[0].source.estimate(sync_of(tap, streams))
+        except OF_ALL_REQUESTS:
+            raise
+        except (FatalAPIError, RetriableAPIError) as error:
+            yield f"{names}: not known. {error}"
+            left_out.append(names)
+            continue
         line = f"{names}: the next run {requests(estimate.next_run, estimate.an_hour)}"
         if estimate.whole > estimate.next_run:
             line += f"; the whole history {requests(estimate.whole, estimate.an_hour)}"
@@ -28,7 +43,10 @@ def estimates(tap: ImpactTap) -> Iterator[str]:
         else:
             note = f"{estimate.note} It is not selected unless a catalog does."
         yield f"{line}. {note}".strip()
-    yield f"Next run, total: {as_requests(next_run)}, {lasting(hours)} of the hourly limits."
+    without = f" without {', '.join(left_out)}" if left_out else ""
+    yield (
+        f"Next run, total{without}: {as_requests(next_run)}, {lasting(hours)} of the hourly limits."
+    )
 
 
 def requests(count: int, an_hour: int) -> str:

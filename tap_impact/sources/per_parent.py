@@ -134,11 +134,7 @@ class PerParentSource(Source):
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
-        try:
-            number = len(self._parent_ids(sync))
-        except FatalAPIError as error:
-            return Estimate(0, 0, OTHERS_AN_HOUR, str(error))
-        number += self.parents.estimate(sync).next_run
+        number = len(self._parent_ids(sync)) + self.parents.estimate(sync).next_run
         return Estimate(number, number, OTHERS_AN_HOUR, "One for each parent, and to list them.")
 
     def _parent_ids(self, sync: Sync) -> list[str]:

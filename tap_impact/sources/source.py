@@ -167,6 +167,10 @@ class Source(abc.ABC):
         return None
 
     def estimate(self, sync: Sync) -> Estimate:
-        """The requests of the next run and of the full history."""
+        """The requests of the next run and of the full history.
+
+        Raises:
+            FatalAPIError, RetriableAPIError: impact.com was asked for a count, and gave none.
+        """
         del sync
         return Estimate(1, 1, OTHERS_AN_HOUR)
