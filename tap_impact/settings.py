@@ -397,15 +397,17 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, str):
             try:
                 timestamps[name] = parse_timestamp(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 yield f"{name}: {value!r} is not a date or date-time like 2026-01-31T00:00:00Z"
     if "end_date" in timestamps and config.get("start_date"):
         if "start_date" not in timestamps:
             yield "end_date must be after start_date, which cannot be read"
         elif timestamps["end_date"] <= timestamps["start_date"]:
             yield "end_date is not after start_date"
-    elif "start_date" in timestamps and timestamps["start_date"] > datetime.now(UTC):
-        yield "start_date is in the future"
+    if not config.get("end_date"):
+        for name, at in timestamps.items():
+            if at > datetime.now(UTC):
+                yield f"{name} is in the future"
     zone = config.get("timezone")
     if isinstance(zone, str) and not is_zone(zone):
         yield f"timezone: {zone!r} is not an IANA name like America/New_York"

@@ -188,7 +188,7 @@ class TapImpact(ImpactTap):
                 continue
             try:
                 sync_source(self, streams)
-            except (WrongCredentials, OutputError):
+            except (WrongCredentials, ConfigValidationError, OutputError):
                 raise
             except Exception as error:  # noqa: BLE001 - the other streams go on
                 self.give_up(streams, error)
@@ -221,8 +221,16 @@ class TapImpact(ImpactTap):
     @cached_property
     @override
     def settings(self) -> Settings:
-        """What the config means for this run."""
+        """What the config means for this run.
+
+        Raises:
+            ConfigValidationError: It ends before anything that impact.com gives.
+        """
         settings = Settings.of(self.config, clock=self.client.now())
+        if settings.now <= settings.reach:
+            oldest = iso(settings.reach)
+            words = f"end_date is older than impact.com allows; history starts at {oldest}"
+            raise settings_error([words], self.config)
         start = self.config.get("start_date")
         if start and parse_timestamp(start) < settings.reach:
             self.logger.warning(

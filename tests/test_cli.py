@@ -149,6 +149,14 @@ def test_a_bad_setting_is_explained(setting: str, value: object, words: str) -> 
     assert run.exit_code == 1
 
 
+def test_an_end_before_all_that_impact_com_gives_is_explained(sandbox: SandboxFactory) -> None:
+    impact = sandbox()
+    run = run_inside(impact.settings() | {"end_date": "2019-01-01"}, catalog=catalog("actions"))
+    assert "Settings: end_date is older than impact.com allows" in run.stderr
+    assert run.exit_code == 1
+    assert len(impact.requests) == 1
+
+
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_file_that_is_not_json_is_one_message(option: str, tmp_path: Any) -> None:
     broken, config = tmp_path / "broken.json", tmp_path / "config.json"

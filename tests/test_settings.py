@@ -112,10 +112,23 @@ def test_a_batch_holds_a_row_at_least(size: object) -> None:
     assert any("batch_size" in each for each in found)
 
 
-def test_a_start_in_the_future_is_refused() -> None:
+@pytest.mark.parametrize("name", ["start_date", "click_start_date"])
+def test_a_start_in_the_future_is_refused(name: str) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    found = problems({"account_sid": "IRx", "auth_token": "t", "start_date": tomorrow})
-    assert found == ["start_date is in the future"]
+    found = problems({"account_sid": "IRx", "auth_token": "t", name: tomorrow})
+    assert found == [f"{name} is in the future"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("end_date", "9999-12-31T23:59:59-08:00"),
+        ("start_date", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_a_date_beyond_the_ends_of_time_is_refused(name: str, value: str) -> None:
+    (found,) = problems({"account_sid": "IRx", "auth_token": "t", name: value})
+    assert found.startswith(f"{name}: ")
 
 
 def test_a_start_that_is_the_end_is_refused() -> None:
