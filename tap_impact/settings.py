@@ -330,6 +330,7 @@ def problems(config: dict[str, Any]) -> list[str]:
     normalize(config)
     found = [
         *schema_problems(config),
+        *date_problems(config),
         *meaning_problems(config),
         *batch_problems(config),
         *connection_problems(config),
@@ -389,8 +390,8 @@ def schema_problems(config: dict[str, Any]) -> Iterator[str]:
             yield f"{'.'.join(map(str, error.path))}: {message}"
 
 
-def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Problems that a JSON schema cannot express."""
+def date_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Dates that cannot be read, or not go together."""
     timestamps = {}
     for name in TIMESTAMPS:
         value = config.get(name)
@@ -408,6 +409,10 @@ def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
         for name, at in timestamps.items():
             if at > datetime.now(UTC):
                 yield f"{name} is in the future"
+
+
+def meaning_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Names and codes that mean nothing."""
     zone = config.get("timezone")
     if isinstance(zone, str) and not is_zone(zone):
         yield f"timezone: {zone!r} is not an IANA name like America/New_York"
