@@ -50,7 +50,7 @@ class RateLimited(FatalAPIError):
 
 
 class Unreachable(RetriableAPIError):
-    """A host did not answer: DNS, the network or the host itself fails."""
+    """No connection to a host came about: DNS, the network or the host itself fails."""
 
 
 class UntrustedHost(FatalAPIError):

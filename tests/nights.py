@@ -137,7 +137,7 @@ NIGHTS = {
         "… That was attempt 7 of 7. State is safe: run again later.",
         [faults.reset().at("Actions", **FOREVER)],
         exit_code=1,
-        tries=7,
+        tries=14,  # seven with smaller pages
         lost=("actions",),
     ),
     "an unreadable date": Night(

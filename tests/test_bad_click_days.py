@@ -64,12 +64,13 @@ def of_export(fault: Fault) -> Callable[[Sandbox], Wherever]:
     )
 
 
-def of_job(fault: Fault, resource: str) -> Callable[[Sandbox], Wherever]:
+def of_job(fault: Fault, resource: str, end: str = "") -> Callable[[Sandbox], Wherever]:
     """Let something go wrong with each look at the bad day's job, or with its file."""
 
     def troubled(impact: Sandbox) -> Wherever:
         def rule(seen: SeenRequest) -> Fault | None:
-            struck = seen.resource == resource and not jobs(impact).isdisjoint(seen.path.split("/"))
+            is_of_day = not jobs(impact).isdisjoint(seen.path.split("/"))
+            struck = seen.resource == resource and seen.path.endswith(end) and is_of_day
             return fault if struck else None
 
         return Wherever(rule)
@@ -94,6 +95,9 @@ KEPT: dict[str, tuple[Callable[[Sandbox], Wherever], dict[str, Any]]] = {
     "a link that expires at once": (of_job(faults.status(403), "files"), {}),
     "a file that is cut": (of_job(faults.truncated(), "files"), {}),
     "a job that is 500": (of_job(faults.status(500), "Jobs"), {}),
+    "a job that is reset": (of_job(faults.reset(), "Jobs"), {}),
+    "a download that is reset": (of_job(faults.reset(), "Jobs", "/Download"), {}),
+    "a download of another token": (of_job(faults.status(403), "Jobs", "/Download"), {}),
 }
 """The job is there, so it is not asked for again."""
 
@@ -132,14 +136,16 @@ def test_a_day_whose_file_cannot_be_had_costs_one_export(
     impact = clicks.sandbox
     impact.switch(**switches)
     impact.spoil(trouble(impact))
-    asked = Counter[date]()
+    asked, said = Counter[date](), []
     for _ in range(4):
         run = clicks.run()
         assert open_days(clicks) == {BAD}
-        assert any(BAD.isoformat() in line for line in warnings(run))
+        said.append(any(BAD.isoformat() in line for line in warnings(run)))
+        assert "Tick the scope" not in run.stderr
         asked += exports(clicks)
         impact.advance(6 * 3600)
     assert {*asked.values()} == {1}
+    assert sum(said) > 1
     impact.spoil(())
     for _ in range(8):
         clicks.run()

@@ -252,7 +252,9 @@ def test_a_stream_that_fails_leaves_the_others_loaded(
 
 
 @pytest.mark.parametrize(
-    "trouble", [faults.status(500), faults.truncated()], ids=["500", "cut short"]
+    "trouble",
+    [faults.status(500), faults.truncated(), faults.reset()],
+    ids=["500", "cut short", "reset"],
 )
 def test_pages_that_are_too_large_to_be_sent_are_requested_smaller(
     account: Pipeline, trouble: Fault

@@ -28,7 +28,7 @@ import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.export_files import BLOCK, file_format
-from tap_impact.api.network_errors import explain, is_unreachable
+from tap_impact.api.network_errors import explain, is_unanswered
 from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.api.rate_limit import number
 from tap_impact.errors import (
@@ -303,6 +303,8 @@ class Exports:
         self._waiting: list[str] = []
         self._replayed: set[str] = set()
         self._seen_running: set[str] = set()
+        self._denied: dict[str, DownloadDenied] = {}
+        self._has_downloaded = False
 
     @property
     def left_today(self) -> int:
@@ -334,6 +336,8 @@ class Exports:
             denied = error
         self._waiting = [key for key in due if key in self._ledger.jobs]
         yield from self._collect()
+        for key, why in self._denied.items():  # of another token, since others could be had
+            self.fail(key, FatalAPIError(str(why)))
         if denied:
             raise denied
 
@@ -425,7 +429,7 @@ class Exports:
             arrived = False
             for key in [*self._waiting]:
                 if export := self._fetch(key):
-                    arrived = True
+                    arrived = self._has_downloaded = True
                     self._waiting.remove(key)
                     yield export
             if arrived:
@@ -436,6 +440,10 @@ class Exports:
                 self._client.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, MAX_PAUSE)
+        # Those that were denied before, while others were not, say nothing about the token.
+        of_token = self._denied.keys() - self._ledger.failures.keys()
+        if of_token and not self._has_downloaded:
+            raise self._denied[min(of_token)]
 
     def _stop_waiting(self) -> None:
         """Wait for no export any longer."""
@@ -469,6 +477,9 @@ class Exports:
             else:
                 why = f"{error}, and cannot be replayed ({obstacle})"
             self._postpone(key, why)
+        except DownloadDenied as error:
+            self._waiting.remove(key)
+            self._denied[key] = error
         except ENDING:
             raise
         except (FatalAPIError, RetriableAPIError) as error:
@@ -590,7 +601,7 @@ class Exports:
                 return receive(signed)
         except requests.exceptions.RequestException as error:
             # A firewall may know impact.com alone, which can send the file itself (Download job).
-            self._mode = {"Mode": "Stream"} if is_unreachable(error) else self._mode
+            self._mode = {"Mode": "Stream"} if is_unanswered(error) else self._mode
             raise RetriableAPIError(f"{explain(error)} (request: a file).") from None
 
     def _replay(self, key: str, why: str, level: int = logging.WARNING) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionResetError, "closed the connection"),
     (TimeoutError, "did not answer within request_timeout_seconds"),
 )
+
+OF_NO_CONNECTION = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+NO_ROUTE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 
 
 def explain(error: Exception) -> str:
@@ -55,7 +59,16 @@ def reason(error: Exception) -> str:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether the host did not answer at all, so that other requests would fail too."""
+    """Whether no connection to the host came about, so that other requests would fail too."""
+    return isinstance(error, OF_NO_CONNECTION) or any(
+        isinstance(cause, socket.gaierror | ConnectionRefusedError)
+        or (isinstance(cause, OSError) and cause.errno in NO_ROUTE)
+        for cause in causes(error)
+    )
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Whether the host did not answer a request, reachable or not."""
     return isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
 
 
