@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 from impact_sandbox import faults
+from impact_sandbox.exchange import Answer
 from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 
@@ -324,6 +326,50 @@ def test_what_is_not_there_is_said(sandbox: SandboxFactory, command: str, what: 
     run = inspect(settings(sandbox(world=world(), at=NOW)), command, "x")
     assert run.exit_code == 1
     assert run.stderr == f"Error: impact.com answered 404 to {what}: not found in this account.\n"
+
+
+@pytest.mark.parametrize("body", [["x"], [{}], [], {}, {"Odd": "x"}], ids=str)
+@pytest.mark.parametrize("command", ["action", "action-update", "click", "job"])
+def test_an_answer_of_another_shape_is_one_message(
+    sandbox: SandboxFactory, command: str, body: Any
+) -> None:
+    odd = faults.Fault("odd", Answer(200, body))
+    run = inspect(settings(sandbox(world=world(), at=NOW, faults=[odd])), command, "x")
+    assert (run.stdout, run.exit_code) == ("", 1)
+    said = r"Error: impact\.com (answered /\w+/x with no (object|click)|sent no Id .*)\.\n"
+    assert re.fullmatch(said, run.stderr), run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["action", ".."],
+        ["action-update", "."],
+        ["click", ".."],
+        ["item", "1000.1.1", "..", "--raw"],
+        ["job", "."],
+        ["report", ".."],
+    ],
+    ids=" ".join,
+)
+def test_what_no_url_can_name_is_not_requested(
+    sandbox: SandboxFactory, arguments: list[str]
+) -> None:
+    running = sandbox(world=world(), at=NOW)
+    run = inspect(settings(running), *arguments)
+    assert run.exit_code == 1
+    assert "cannot be requested: no URL can name what is . or .." in run.stderr
+    assert not running.requests
+
+
+def test_reports_are_listed_without_one_that_has_no_id(sandbox: SandboxFactory) -> None:
+    config = settings(running := sandbox(world=world(), at=NOW))
+    whole = inspect(config, "reports").stdout.splitlines()
+    running.spoil([faults.field_of_row("Id", faults.ABSENT).at("Reports")])
+    run = inspect(config, "reports")
+    assert run.exit_code == 1
+    assert run.stderr == "Error: The list has 1 more without an Id that can be read.\n"
+    assert len(run.stdout.splitlines()) == len(whole) - 1
 
 
 def test_the_estimate_of_requests_comes_true(sandbox: SandboxFactory, tmp_path: Path) -> None:

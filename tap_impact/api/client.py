@@ -374,6 +374,9 @@ class ImpactClient:
 
     def _send(self, method: str, url: str, asked: str) -> requests.Response:
         """Send one request, once, and read the headers of its answer; the caller closes it."""
+        # Such a part would be taken for a step, by which the URL would name something else.
+        if not {".", ".."}.isdisjoint(urlsplit(url).path.split("/")):
+            raise FatalAPIError(f"{asked} cannot be requested: no URL can name what is . or ..")
         try:
             response = self._session.request(
                 method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True

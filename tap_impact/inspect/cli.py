@@ -10,13 +10,14 @@ import click
 import msgspec
 from typing_extensions import override
 
-from tap_impact.api.export_files import flat
+from tap_impact.api.export_files import CLICK_FORM, flat
 from tap_impact.inspect.estimate import estimates
 from tap_impact.inspect.reports import describe_report, list_reports
-from tap_impact.records.anomalies import Anomalies
+from tap_impact.records.anomalies import SKIPS_ROW, Anomalies
 from tap_impact.records.columns import to_json
 from tap_impact.records.fields import (
     RecordMap,
+    UnreadableField,
     UnreadableValue,
     decimal,
     flag,
@@ -60,6 +61,10 @@ JOBS = RecordMap(
     flag("Replayable", "Whether it can be begun anew."),
     text("ResultUri", "Path of its result in the API."),
 )
+
+
+# Said of a row that no stream would emit.
+UNPLACED = "impact.com sent no {} that can be read; --raw prints what it sent."
 
 
 class Inspector(click.Group):
@@ -144,8 +149,6 @@ def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None
     """
     tap = look(context)
     if raw:
-        if sku in {".", ".."}:
-            raise click.UsageError("No URL can name such a SKU; look at the action's --items.")
         show([tap.client.get(f"{ITEMS.path(action_id)}/{quote(sku, safe='')}")])
         return
     rows = items_of(tap, ITEMS.action(tap.client, action_id))
@@ -162,7 +165,7 @@ def item(context: click.Context, action_id: str, sku: str, *, raw: bool) -> None
 def action_update(context: click.Context, update_id: str, *, raw: bool) -> None:
     """Print an action update, as the stream action_updates would emit it now."""
     tap = look(context)
-    row = tap.client.get(f"{UPDATE_LIST.path}/{quote(update_id, safe='')}")
+    row = tap.client.get_object(f"{UPDATE_LIST.path}/{quote(update_id, safe='')}")
     show([row] if raw else records(tap, ACTION_UPDATES, [row]))
 
 
@@ -173,13 +176,16 @@ def action_update(context: click.Context, update_id: str, *, raw: bool) -> None:
 def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
     """Print the clicks of an id, as the stream clicks would emit them now."""
     tap = look(context)
-    answer = tap.client.get(f"/Clicks/{quote(click_id, safe='')}")
+    path = f"/Clicks/{quote(click_id, safe='')}"
+    answer = tap.client.get(path)
     if raw:
         show([answer])
         return
-    rows = [flat(row) for row in listed(answer)]
+    rows = listed(answer)
+    if not rows or not all(isinstance(row, dict) and CLICK_FORM.is_row(row) for row in rows):
+        raise click.ClickException(f"impact.com answered {path} with no click.")
     # Identical clicks of an id are all of one day.
-    for day, of_day in groupby(rows, day_of):
+    for day, of_day in groupby(map(flat, rows), day_of):
         show(records(tap, CLICKS, EXPORTS.keyed(of_day, day)))
 
 
@@ -189,8 +195,11 @@ def one_click(context: click.Context, click_id: str, *, raw: bool) -> None:
 @click.pass_context
 def job(context: click.Context, job_id: str, *, raw: bool) -> None:
     """Print a job, such as an export of clicks; job_id of the stream click_exports names it."""
-    row = look(context).client.get(f"/Jobs/{quote(job_id, safe='')}")
-    show([row if raw else JOBS.record(row, Anomalies())])
+    row = look(context).client.get_object(f"/Jobs/{quote(job_id, safe='')}")
+    try:
+        show([row if raw else JOBS.record(row, Anomalies())])
+    except UnreadableField:
+        raise click.ClickException(UNPLACED.format("Id")) from None
 
 
 @cli.command()
@@ -230,8 +239,17 @@ def estimate(context: click.Context, state: IO[str] | None) -> None:
 def records(
     tap: TapImpact, declaration: Stream, rows: Sequence[dict[str, Any]] | Columns
 ) -> Iterable[Record]:
-    """The records that a stream makes of rows."""
-    return tap.impact_streams[declaration.name].to_records(rows)
+    """The records that a stream makes of rows.
+
+    Raises:
+        ClickException: The stream would leave one out.
+    """
+    stream = tap.impact_streams[declaration.name]
+    yield from stream.to_records(rows)
+    if stream.anomalies.skipped_rows:
+        unreadable = stream.anomalies.unreadable.values()
+        names = (each.field for each in unreadable if each.role in SKIPS_ROW)
+        raise click.ClickException(UNPLACED.format(" and ".join(names)))
 
 
 def day_of(click_row: dict[str, Any]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tap_impact.errors import RowsWithoutKey
 from tap_impact.records.anomalies import Anomalies
+from tap_impact.records.fields import UnreadableField
 from tap_impact.sources.reports import metadata
 from tap_impact.streams.reports import PRESETS, REPORT_LIST, REPORTS, Entry, report_of
 
@@ -18,12 +20,18 @@ PRESET_OF = {preset.id: name for name, preset in PRESETS.items()}
 
 
 def list_reports(client: ImpactClient) -> Iterator[str]:
-    """Lines of text: the reports of the account, those that can be loaded first."""
-    found = [
-        REPORTS.record_map.record(row, Anomalies())
-        for page in REPORT_LIST.pages_once(client)
-        for row in page.rows
-    ]
+    """Lines of text: the reports of the account, those that can be loaded first.
+
+    Raises:
+        RowsWithoutKey: Some have no id; all others were given.
+    """
+    found, without_id = [], 0
+    for page in REPORT_LIST.pages_once(client):
+        for row in page.rows:
+            try:
+                found.append(REPORTS.record_map.record(row, Anomalies()))
+            except UnreadableField:
+                without_id += 1
     found.sort(key=lambda report: (not report["api_accessible"], report["id"]))
     yield from in_columns(
         [
@@ -40,6 +48,8 @@ def list_reports(client: ImpactClient) -> Iterator[str]:
             ),
         ]
     )
+    if without_id:
+        raise RowsWithoutKey(f"The list has {without_id} more without an Id that can be read.")
 
 
 def describe_report(client: ImpactClient, report_id: str) -> Iterator[str]:
