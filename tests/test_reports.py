@@ -331,6 +331,40 @@ def test_what_one_report_meets_stops_no_other(
 
 
 @pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (faults.status(400), "impact.com answered 400"),
+        (faults.status(500), "impact.com answered 500"),
+        (faults.envelope("@total", "99"), "impact.com announced 99 rows"),
+    ],
+    ids=["400", "500", "fewer rows"],
+)
+def test_a_period_that_fails_stops_no_other(
+    sandbox: SandboxFactory, fault: Fault, says: str
+) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    broken = {"2026-06-01", "2026-04-01"}
+    impact.spoil(Wherever(lambda seen: fault if seen.query.get("START_DATE") in broken else None))
+    entry = {"preset": "daily_performance", "lookback_days": 0}
+    runs = ReportRuns(impact, [entry], {"start_date": "2026-03-01T00:00:00-08:00"})
+
+    def read() -> set[str]:
+        return {row["period"] for row in runs.table("report_periods")}
+
+    run = runs.run()
+    assert run.exit_code == 1
+    assert says in run.stderr
+    assert f"{DAILY}: 2026-04 failed" in run.stderr
+    assert read() == {"2026-05", "2026-03"}
+    impact.spoil(())
+    impact.advance(3600)
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    assert read() == {"2026-06", "2026-05", "2026-04", "2026-03"}
+    assert len(runs.asked("Reports")) == 2
+
+
+@pytest.mark.parametrize(
     ("fault", "exit_code", "says"),
     [
         (faults.status(403), 0, "is skipped. impact.com answered 403"),

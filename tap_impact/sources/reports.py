@@ -23,10 +23,11 @@ from tap_impact.api.export_files import RowForm, rows
 from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
 from tap_impact.api.scopes import Need
 from tap_impact.errors import (
+    OF_ALL_REQUESTS,
     AccessDenied,
     DownloadDenied,
     ExportDenied,
-    QueryRefused,
+    NotFound,
     TooManyPages,
     UnreadableFile,
     WrongCredentials,
@@ -67,8 +68,8 @@ REPORTS_AN_HOUR = 250
 # "Page size is fixed at 20,000 rows" (Run a report).
 PAGE_ROWS = 20_000
 
-# So many periods that are refused are no accident of one of them.
-MAX_REFUSALS = 2
+# So many periods in a row that fail are no accident of one of them.
+MAX_FAILURES = 2
 
 # The part of what is read that tells about the reading itself.
 PERIODS = "periods"
@@ -418,8 +419,14 @@ class Run:
             self.sync.give_up([reading.stream], error)
 
     def _at_once(self, reading: Reading) -> Iterator[Batch]:
-        """Read the periods one by one, until they turn out to be too large."""
-        refusals: list[QueryRefused] = []
+        """Read the periods one by one, until they turn out to be too large.
+
+        Raises:
+            FatalAPIError, RetriableAPIError: What the first period that failed met. The others were
+                read, unless what it met is of the whole report, or others met the same in a row.
+        """
+        first_error: Exception | None = None
+        failures_in_row = 0
         for period in [*reading.left]:
             try:
                 yield from self._period(reading, period, self._pages(reading, period))
@@ -431,13 +438,20 @@ class Run:
                     period.name,
                 )
                 return
-            except QueryRefused as error:
-                refusals.append(error)
-                self.sync.logger.warning("%s: %s", reading.stream.name, error)
-                if len(refusals) == MAX_REFUSALS:
+            except (AccessDenied, NotFound, *OF_ALL_REQUESTS):
+                raise
+            except (FatalAPIError, RetriableAPIError) as error:
+                first_error = first_error or error
+                failures_in_row += 1
+                self.sync.logger.warning(
+                    "%s: %s failed. %s", reading.stream.name, period.name, error
+                )
+                if failures_in_row == MAX_FAILURES:
                     break
-        if refusals:
-            raise refusals[0]
+            else:
+                failures_in_row = 0
+        if first_error:
+            raise first_error
 
     def _pages(self, reading: Reading, period: Period) -> Iterator[dict[str, Any]]:
         """The rows of a period, by one request.
