@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from tap_impact.api.addresses import is_safe
+from tap_impact.api.addresses import is_safe, is_url
 from tap_impact.progress.windows import REACH
 from tap_impact.records.timestamps import parse_timestamp
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # "Page size: at least 2,000, at most 20,000" (List Actions, List Action Updates).
 MIN_PAGE_SIZE = 2_000
 MAX_PAGE_SIZE = 20_000
+
+# Sockets take no timeout of any length, and none needs more.
+MAX_TIMEOUT_SECONDS = 86_400
 
 # An entry of the setting `reports`: the name of a preset, or an object.
 REPORT: dict[str, Any] = {
@@ -217,7 +220,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "request_timeout_seconds",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=MAX_TIMEOUT_SECONDS),
         default=300,
         title="Request timeout (seconds)",
         description="How long to wait for data from impact.com before the request is retried.",
@@ -264,9 +267,15 @@ SECRETS = [name for name, schema in SETTINGS["properties"].items() if schema.get
 CURRENCY = re.compile("[A-Z]{3}")
 # A shorter one is a placeholder, and may be part of any word.
 MIN_SECRET_LENGTH = 8
-SECRET_CHARACTERS = {
+BATCH_SETTINGS = {
+    "": {"encoding", "storage", "batch_size"},
+    "encoding.": {"format", "compression"},
+    "storage.": {"root", "prefix", "params"},
+}
+CHARACTERS = {
     "account_sid": (re.compile("[A-Za-z0-9._-]+"), "SID"),
     "auth_token": (re.compile("[!-~]+"), "token"),
+    "user_agent": (re.compile("[!-~][ -~]*"), "User-Agent"),
 }
 
 
@@ -429,10 +438,18 @@ def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
             found if isinstance(found := batches.get(name), dict) else {}
             for name in ("encoding", "storage")
         )
+        for path, given in {"": batches, "encoding.": encoding, "storage.": storage}.items():
+            yield from (
+                f"batch_config.{path}{name} is no setting"
+                for name in given
+                if name not in BATCH_SETTINGS[path]
+            )
         if encoding.get("format") != "jsonl":
             yield "batch_config.encoding.format is not jsonl, the one that can be written"
         if not storage.get("root"):
             yield "batch_config.storage.root is missing"
+        if not isinstance(storage.get("params", {}), dict):
+            yield "batch_config.storage.params is not an object"
         if batches.get("batch_size") is not None and not (
             isinstance(batches["batch_size"], int) and batches["batch_size"] > 0
         ):
@@ -440,14 +457,16 @@ def batch_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def connection_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Settings that would send the credentials to another host, or corrupt them."""
+    """Settings that would send the credentials to another host, or can be sent to none."""
     api_url = config.get("api_url")
     if isinstance(api_url, str):
         if "@" in api_url:
             yield "api_url: holds a user or a password, which belong in account_sid and auth_token"
+        elif not is_url(api_url):
+            yield f"api_url: {api_url!r} is no URL like https://api.impact.com"
         elif not is_safe(api_url):
             yield f"api_url: {api_url!r} is not https; the auth token would be sent unencrypted"
-    for name, (allowed, what) in SECRET_CHARACTERS.items():
+    for name, (allowed, what) in CHARACTERS.items():
         value = config.get(name)
         if isinstance(value, str) and value and not allowed.fullmatch(value):
             yield f"{name}: a character that no {what} has, maybe a space or a line's end, is in it"

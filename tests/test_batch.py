@@ -233,11 +233,18 @@ def columns(warehouse: Warehouse) -> dict[str, list[str]]:
 
 def test_what_cannot_be_written_is_said_before_any_request(sandbox: SandboxFactory) -> None:
     impact = sandbox()
-    wrong = {"encoding": {"format": "parquet"}, "storage": {"prefix": "x"}}
+    wrong = {
+        "encoding": {"format": "parquet", "level": 9},
+        "storage": {"prefix": "x", "bucket": "lake", "params": "key"},
+        "size": 10,
+    }
     done = run(impact, batch_config=wrong)
     assert done.exit_code == 1
     assert "batch_config.encoding.format is not jsonl" in done.stderr
     assert "batch_config.storage.root is missing" in done.stderr
+    assert "batch_config.storage.params is not an object" in done.stderr
+    for name in ("size", "encoding.level", "storage.bucket"):
+        assert f"batch_config.{name} is no setting" in done.stderr
     assert not impact.requests
 
 

@@ -1,9 +1,21 @@
-"""Which addresses may be used: https, or the loopback interface."""
+"""Which addresses can and may be used: https, or the loopback interface."""
 
 from __future__ import annotations
 
 import ipaddress
 from urllib.parse import urlsplit
+
+import requests
+
+
+def is_url(url: str) -> bool:
+    """Whether a request can be sent there, if there is such a host."""
+    try:
+        requests.Request("GET", url).prepare()
+        (urlsplit(url).hostname or "").encode("idna")
+    except ValueError:
+        return False
+    return True
 
 
 def is_safe(url: str) -> bool:
