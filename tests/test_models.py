@@ -84,11 +84,16 @@ def test_postgresql_and_duckdb_hold_the_same_rows(
         printed = messages(world, date(2026, *since), label=label)
         warehouse.load(printed)
         duck.load(printed, file)
+    # May came to be empty after its rows were read
     report = """
         CREATE TABLE {0}.report_daily_performance AS
-        SELECT day, date '2026-06-01' AS period_start, timestamp '2026-06-30 06:10:00' AS read_at,
+        SELECT day, CASE WHEN day < '2026-06-01' THEN '2026-05' ELSE '2026-06' END AS period,
+            timestamp '2026-06-28 06:10:00' AS read_at,
             'shop' AS connection_label, 'USD' AS connection_currency, 30 AS clicks, 40 AS raw_clicks
-        FROM (SELECT DISTINCT event_day AS day FROM {0}.actions WHERE event_day >= '2026-06-01') d
+        FROM (SELECT DISTINCT event_day AS day FROM {0}.actions WHERE event_day >= '2026-05-01') d;
+        CREATE TABLE {0}.report_periods AS
+        SELECT 'report_daily_performance' AS report, '2026-05' AS period,
+            timestamp '2026-06-29 06:10:00' AS read_at, 'shop' AS connection_label
     """
     change(file, report.format(SCHEMA))
     warehouse.connection.execute(report.format(warehouse.schema))
@@ -118,6 +123,8 @@ def test_postgresql_and_duckdb_hold_the_same_rows(
     # each way to know a day's clicks is there, and each way not to know those of a SubId
     sources = rows(file, "SELECT DISTINCT clicks_source FROM impact_daily_performance ORDER BY 1")
     assert sources == [("daily_clicks",), ("report_daily_performance",), (None,)]
+    reported = "SELECT min(day) FROM impact_click_days WHERE clicks_source <> 'daily_clicks'"
+    assert rows(file, reported) == [(date(2026, 6, 1),)]
     words = rows(
         file,
         "SELECT count(*) FILTER (WHERE sub_id1 = '(unset)') > 0, "

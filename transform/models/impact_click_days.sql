@@ -24,9 +24,8 @@ click_exports as (
 ),
 
 report as (
-    {{ loaded('report_daily_performance', {
+    {{ report_rows('report_daily_performance', {
         'day': 'day',
-        'period_start': 'day',
         'read_at': 'instant',
         'connection_label': 'text',
         'connection_currency': 'text',
@@ -35,17 +34,11 @@ report as (
     }) }}
 ),
 
--- a day that was read when it was over, wherever the account is; rows of a period that were not read
--- with the others are gone
+-- a day that was read when it was over, wherever the account is
 report_days as (
     select *
-    from (
-        select
-            report.*,
-            max(read_at) over (partition by period_start, connection_label) as last_read_at
-        from report
-    ) as read_reports
-    where read_at = last_read_at and {{ dbt.datediff('day', 'read_at', 'hour') }} >= 36
+    from report
+    where {{ dbt.datediff('day', 'read_at', 'hour') }} >= 36
 ),
 
 known as (
