@@ -58,7 +58,8 @@ def profile(database: str) -> dict[str, Any]:
 def test_the_models_compile_and_parse(database: str, tmp_path: Path) -> None:
     programs = installed("dbt-of-warehouses", (REQUIREMENTS[0], *ADAPTERS, "sqlglot>=26"))
     dbt = Dbt(tmp_path, {"type": database, **profile(database)}, programs)
-    compiled = dbt.run("compile", "--no-introspect", "--no-populate-cache")
+    name = {"impact_connection_names": {"us": "Ann's shop"}}
+    compiled = dbt.run("compile", "--no-introspect", "--no-populate-cache", **name)
     assert compiled.returncode == 0, compiled.stdout
     folder = tmp_path / "target" / "compiled"
     parsed = subprocess.run(

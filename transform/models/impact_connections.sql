@@ -32,7 +32,7 @@ select
     cast(
         case performance.connection_label
             {%- for label, name in names.items() %}
-            when '{{ label | replace("'", "''") }}' then '{{ name | replace("'", "''") }}'
+            when '{{ dbt.escape_single_quotes(label) }}' then '{{ dbt.escape_single_quotes(name) }}'
             {%- endfor %}
             {%- if not names %}
             when null then null
