@@ -224,6 +224,21 @@ def test_invoices_before_an_earlier_start_date_are_loaded_later(sandbox: Sandbox
     assert datetime.fromisoformat(request.query["StartDate"]) > NOW - 100 * DAY
 
 
+def test_invoices_before_a_later_start_date_are_read_until_they_are_paid() -> None:
+    world = World(seed="invoices", actions_per_day=1, opened=date(2026, 1, 1))
+    with Sandbox(world, at=NOW) as impact:
+        pipeline = Pipeline(impact, {"start_date": "2026-01-01T00:00:00+00:00"}, INVOICES)
+        pipeline.run()
+        before = held_lines(pipeline.tables)
+        pipeline.settings |= {"start_date": "2026-07-15T00:00:00+00:00"}
+        for _ in range(2):
+            impact.advance(40 * 86_400)
+            pipeline.run()
+        lines = held_lines(pipeline.tables)
+        assert lines == true_lines(world, impact.at)
+        assert any(lines[key] != before[key] for key in before)
+
+
 def test_a_stream_that_is_selected_later_is_loaded_from_the_start(sandbox: SandboxFactory) -> None:
     impact = sandbox()
     state = run(impact, "invoices").state

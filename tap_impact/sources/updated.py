@@ -97,7 +97,7 @@ class OpenRowsSource(ListSource):
         progress, settings = load_through(sync), sync.settings
         start = settings.start
         if progress and progress.since and progress.since <= start:
-            start = max(start, progress.next_start(settings.now))
+            start = progress.next_start(settings.now)  # rows before `start` may be open too
         skipped_rows = sync.skipped_rows
         open_since: datetime | None = None
         for rows in self.all_rows(sync, self.created.within(Window(start, settings.now))):
