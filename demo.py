@@ -101,7 +101,8 @@ def install() -> str:
         done = [attempt(BIN / "meltano", "install", *each) for each in PLUGINS]
         if not any(each.returncode for each in done):
             return "uv" if backend == "uv" else "pip"
-    show("\n".join(done[-1].stdout.splitlines()[-20:]))
+    failed = next(each for each in done if each.returncode)
+    show("\n".join(failed.stdout.splitlines()[-20:]))
     sys.exit(f"\nThe plugins cannot be installed. All that was said is in {LOG}")
 
 
