@@ -55,19 +55,21 @@ class Outcome:
 
     def count_error(self, parent_id: str, error: Exception) -> None:
         """Note why a parent's list was not read."""
-        if isinstance(error, AccessDenied):
-            self.denied[parent_id] = error
-        elif isinstance(error, NotFound):
+        if isinstance(error, NotFound):
             self.absent[parent_id] = error
         else:
             self.failures.append(error)
             self.failed_in_a_row += 1
 
+    def count_denial(self, parent_id: str, error: AccessDenied) -> bool:
+        """Note that a parent's list may not be read; tell, once, that perhaps none may."""
+        self.denied[parent_id] = error
+        return not self.answered and len(self.denied) == MAX_IN_A_ROW
+
     @property
     def is_hopeless(self) -> bool:
         """Whether other parents need not be asked about."""
-        lacks_scope = not self.answered and len(self.denied) == MAX_IN_A_ROW
-        return lacks_scope or self.failed_in_a_row == MAX_IN_A_ROW
+        return self.failed_in_a_row == MAX_IN_A_ROW
 
     def conclude(self, sync: Sync) -> None:
         """Say what is missing, if that was impact.com's answer.
@@ -109,8 +111,11 @@ class PerParentSource(Source):
 
     @override
     def needs(self, settings: Settings) -> list[Need]:
-        own = Need(self.scope, self.path.format(NO_ID), {"PageSize": 1})
-        return [*self.parents.needs(settings), own]
+        return [*self.parents.needs(settings), self._own_need]
+
+    @property
+    def _own_need(self) -> Need:
+        return Need(self.scope, self.path.format(NO_ID), {"PageSize": 1})
 
     @override
     def scope_lacking(self, error: AccessDenied) -> Scope:
@@ -124,6 +129,9 @@ class PerParentSource(Source):
                 yield from self._of_parent(sync, parent_id)
             except OF_ALL_PARENTS:
                 raise
+            except AccessDenied as error:
+                if outcome.count_denial(parent_id, error) and self._lacks_scope(sync):
+                    break
             except (FatalAPIError, RetriableAPIError) as error:
                 outcome.count_error(parent_id, error)
                 if outcome.is_hopeless:
@@ -136,6 +144,9 @@ class PerParentSource(Source):
     def estimate(self, sync: Sync) -> Estimate:
         number = len(self._parent_ids(sync)) + self.parents.estimate(sync).next_run
         return Estimate(number, number, OTHERS_AN_HOUR, "One for each parent, and to list them.")
+
+    def _lacks_scope(self, sync: Sync) -> bool:
+        return self._own_need.check(sync.client).has is False
 
     def _parent_ids(self, sync: Sync) -> list[str]:
         """The ids of all parents, each once."""
