@@ -148,7 +148,10 @@ def test_an_unknown_spelling_of_a_boolean_is_refused() -> None:
         record(UniqueClick="perhaps")
 
 
-@pytest.mark.parametrize("sent", [["US", "UK"], {"ShippingRegion": ["US", "UK"]}])
+@pytest.mark.parametrize(
+    "sent",
+    [["US", "UK"], {"ShippingRegion": ["US", "UK"]}, [{"Region": "US"}, {"Region": "UK"}]],
+)
 def test_lists_whatever_became_of_their_shape(sent: object) -> None:
     assert record(ShippingRegions=sent)["shipping_regions"] == ["US", "UK"]
 

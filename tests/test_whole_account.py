@@ -376,10 +376,32 @@ def test_without_the_parents_their_scope_is_named() -> None:
     assert "Tick the scope Campaigns > Retrieve campaigns" in line
 
 
-def test_lists_are_found_in_the_rules_of_contracts(sandbox: SandboxFactory) -> None:
+def with_values(sent: object, of: Callable[[list[str]], object]) -> Any:
+    """A body whose rules have their values in another shape."""
+    if isinstance(sent, dict):
+        return {k: of(v) if k == "Values" else with_values(v, of) for k, v in sent.items()}
+    return [with_values(each, of) for each in sent] if isinstance(sent, list) else sent
+
+
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_lists_are_found_in_the_rules_of_contracts(
+    sandbox: SandboxFactory,
+    as_objects: bool,  # noqa: FBT001 - a case of the test
+) -> None:
     impact = sandbox(world=WORLD)
+    if as_objects:
+        objects = edited(lambda body: with_values(body, lambda ids: [{"Value": i} for i in ids]))
+        impact.spoil([objects.at("Contracts", times=faults.ALWAYS)])
     done = run(impact, "exception_list_items", "promo_code_exception_list_items")
     assert done.exit_code == 0, done.stderr
     assert {row["list_id"] for row in done.records("exception_list_items")} == {"52001", "52150"}
     codes = done.records("promo_code_exception_list_items")
     assert [(row["list_id"], row["value"]) for row in codes] == [("32107", "SPRING26")]
+
+
+def test_a_rule_whose_values_cannot_be_read_names_no_list(sandbox: SandboxFactory) -> None:
+    odd = edited(lambda body: with_values(body, lambda ids: [*ids, {"Value": "1", "Of": "2"}]))
+    impact = sandbox(world=WORLD, faults=[odd.at("Contracts", times=faults.ALWAYS)])
+    done = run(impact, "exception_list_items", "media_properties")
+    assert done.exit_code == 0, done.stderr
+    assert not done.records("exception_list_items")

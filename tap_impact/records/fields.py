@@ -428,9 +428,15 @@ def read_month(value: object) -> str | None:
 
 def read_text_list(value: object) -> list[str] | None:
     """What `text_list` makes of a value."""
+    items = map(unwrapped, listed(unwrapped(value)))
+    return [as_text(item) for item in items if not is_blank(item)] or None
+
+
+def unwrapped(value: object) -> object:
+    """What an object with one field alone holds; anything else as it is."""
     if isinstance(value, Mapping) and len(value) == 1:
         (value,) = value.values()
-    return [as_text(item) for item in listed(value) if not is_blank(item)] or None
+    return value
 
 
 def nullable(json_type: str, description: str) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tap_impact.api.scopes import Scope
-from tap_impact.records.fields import RecordMap, key, read_text_list, text, timestamp, verbatim
+from tap_impact.records.fields import (
+    RecordMap,
+    UnreadableValue,
+    key,
+    read_text_list,
+    text,
+    timestamp,
+    verbatim,
+)
 from tap_impact.sources.per_parent import PerParentSource
 from tap_impact.streams.contracts import CONTRACT_LIST
 from tap_impact.streams.stream import Stream
@@ -39,7 +47,10 @@ def list_ids(contract: Mapping[str, Any], *, of_codes: bool) -> Iterator[str]:
     for rule in rules_within(contract):
         variable = str(rule["Variable"]).upper()
         if "LIST" in variable and ("PROMO" in variable) is of_codes:
-            values = read_text_list(rule.get("Values")) or []
+            try:
+                values = read_text_list(rule.get("Values")) or []
+            except UnreadableValue:  # the table of contracts has them as sent
+                continue
             yield from (value.strip() for value in values if value.strip().isdecimal())
 
 
