@@ -589,6 +589,23 @@ def test_an_account_of_the_sandbox_that_began_lately_is_loaded_whole(
     assert len(pipe.table("actions")) > 0
 
 
+def test_clicks_are_loaded_from_the_accounts_own_first_day(sandbox: SandboxFactory) -> None:
+    evening = datetime(2026, 6, 28, 2, tzinfo=UTC)  # of the 27th in Los Angeles
+    born = edited(lambda body: body | {"DateActivated": evening.isoformat()})
+
+    def rule(seen: SeenRequest) -> Fault | None:
+        starts = [value for name, value in seen.query.items() if name.endswith("DateStart")]
+        if any(datetime.fromisoformat(start) < evening for start in starts):
+            return faults.Fault("too early", TOO_EARLY)
+        return born if seen.resource == "Account" else None
+
+    impact = sandbox(at=NOW, seed="live", faults=Wherever(rule), **SMALL, **SWITCHES)
+    pipe = pipeline(impact, "actions", *CLICK_STREAMS, click_start_date="2026-06-20")
+    run = pipe.run()
+    assert run.exit_code == 0, errors(run)
+    assert sorted(pipe.clicks()) == [date(2026, 6, day) for day in (27, 28, 29)]
+
+
 # -- smaller troubles ----------------------------------------------------------------------------
 
 

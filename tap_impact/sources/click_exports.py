@@ -361,8 +361,7 @@ def days_left(sync: Sync) -> tuple[date, date, list[date]]:
 def first_day(sync: Sync) -> date:
     """The oldest day to load; that of the first run is kept in state."""
     start = sync.settings.click_start or default_start(sync)
-    account_start = sync.account_start.known
-    return max(start, account_start.date()) if account_start else start
+    return sync.account_start.bound(start, sync.settings.zone)
 
 
 def default_start(sync: Sync) -> date:

@@ -367,8 +367,7 @@ class Run:
         # A day that has not begun in the account's own zone has rows of nothing.
         self.today = sync.settings.now.astimezone(sync.settings.zone or WESTERNMOST).date()
         self.ledger = Ledger.of_bookmark(sync.state, today=sync.settings.clock.date())
-        start, account_start = sync.settings.start, sync.account_start.known
-        self.start = (max(start, account_start) if account_start else start).date()
+        self.start = sync.account_start.bound(sync.settings.start.date(), sync.settings.zone)
 
     def read(self) -> Iterator[Batch]:
         """The rows of every report; what one meets stops no other.

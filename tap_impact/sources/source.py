@@ -10,10 +10,12 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from tap_impact.progress.click_days import WESTERNMOST
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, tzinfo
 
     from tap_impact.api.client import ImpactClient
     from tap_impact.api.scopes import Need, Scope
@@ -72,6 +74,11 @@ class AccountStart:
     """The start of the account's data, shared by all sources of a run."""
 
     known: datetime | None = None
+
+    def bound(self, day: date, zone: tzinfo | None) -> date:
+        """The later of a day and the account's first, by the account's own calendar."""
+        first = self.known and self.known.astimezone(zone or WESTERNMOST).date()
+        return max(day, first) if first else day
 
 
 @dataclass(frozen=True)
