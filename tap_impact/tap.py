@@ -296,7 +296,7 @@ class TapImpact(ImpactTap):
         bookmarks = state.get("bookmarks", {})
         if not isinstance(bookmarks, dict):
             raise FatalSyncError("State: its bookmarks are not an object.")
-        wrong = []
+        wrong, of_others = [], []
         digest = account_digest(self.config.get("account_sid"))
         sources = {declaration.name: declaration.source for declaration in self.declarations}
         for stream, bookmark in bookmarks.items():
@@ -308,11 +308,17 @@ class TapImpact(ImpactTap):
                 except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
                     wrong.append(f"the bookmark of {stream} cannot be read")
                 if bookmark.get(ACCOUNT_DIGEST, digest) != digest:
-                    wrong.append(f"the bookmark of {stream} is of another account SID")
+                    of_others.append(stream)
+        if of_others:
+            wrong.append(
+                f"the bookmarks of {', '.join(of_others)} are of another account SID. Each account "
+                "needs a state of its own; for another token of the same account, take the entry "
+                f'"{ACCOUNT_DIGEST}" out of these bookmarks'
+            )
         if wrong:
             raise FatalSyncError(
-                f"State: {'; '.join(wrong)}. Each account needs a state of its own. What is taken "
-                "out of the state is loaded anew."
+                f"State: {'; '.join(wrong)}. A stream whose whole bookmark is taken out is loaded "
+                "anew."
             )
         # The SDK reads its own marks unchecked; no stream here has any.
         mine = {

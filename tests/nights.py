@@ -221,6 +221,12 @@ NIGHTS = {
         state={"bookmarks": {"actions": []}},
         lost=STREAMS,
     ),
+    "a bookmark of another SID": Night(
+        "State: the bookmarks of … are of another account SID.",
+        exit_code=1,
+        state={"bookmarks": {"actions": {"account": "another"}}},
+        lost=STREAMS,
+    ),
     "a limit comes near": Night(
         "… of … requests per hour remain; they are spread over the … s until the limit resets.",
         switches={"hourly_detail": 3},
