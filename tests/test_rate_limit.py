@@ -50,6 +50,8 @@ class Hour:
         ({"RateLimit-Reset": str(int(NOW.timestamp()) + 90)} | DATE, 90),
         ({"RateLimit-Reset": str(int(NOW.timestamp()) - 90)} | DATE, 0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "9" * 5000, "RateLimit-Reset": "20"}, 20),
+        ({"RateLimit-Reset": "9" * 400}, None),
         ({}, None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ NEAR = 0.05
 
 # So that a run which needs only a few more requests is not delayed for long.
 MAX_GAP_SECONDS = 60
+
+COUNT = re.compile("[0-9]{1,15}").fullmatch
 
 
 @dataclass
@@ -150,5 +153,5 @@ def seconds_to_reset(headers: Mapping[str, str]) -> float | None:
 
 
 def number(value: object) -> int | None:
-    """A count that the API writes as a string; None if it is none."""
-    return int(value) if isinstance(value, str | int) and str(value).isdecimal() else None
+    """A count that the API writes as a string; None if it is none, or longer than any."""
+    return int(value) if isinstance(value, str | int) and COUNT(str(value)) else None
