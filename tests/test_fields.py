@@ -86,7 +86,9 @@ def test_money_however_it_is_sent(sent: object, expected: str) -> None:
     assert str(record(Payout=sent)["payout"]) == expected
 
 
-@pytest.mark.parametrize("sent", ["free", "1,23", "NaN", "Infinity", "1.2.3", ["1"], {"a": 1}])
+@pytest.mark.parametrize(
+    "sent", ["free", "1,23", "NaN", "Infinity", "1.2.3", "1_000", "١٢", ["1"], {"a": 1}]
+)
 def test_what_is_no_number_is_refused_without_showing_it(sent: object) -> None:
     with pytest.raises(UnreadableField) as refused:
         record(Payout=sent)

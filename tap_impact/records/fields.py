@@ -473,6 +473,9 @@ def exact_decimal(value: object) -> Decimal:
         UnreadableValue: It is no finite decimal number.
     """
     digits = as_text(value).strip()
+    # `Decimal` would take other alphabets' digits, and drop underscores.
+    if not digits.isascii() or "_" in digits:
+        raise UnreadableValue
     if "," in digits and GROUPED_THOUSANDS.fullmatch(digits):
         digits = digits.replace(",", "")
     try:
