@@ -198,6 +198,7 @@ def test_a_preset_names_columns_that_it_has(name: str) -> None:
     assert len({*columns}) == len(columns)
     assert {*preset.keys} <= {*columns, "period", "row_key"}
     assert {*preset.identity} <= {*columns}
+    assert preset.placed_by in {"", *preset.identity}
     assert ("row_key" in preset.keys) == bool(preset.identity)
     assert {*preset.sent_as.values()} & {*columns} or not preset.sent_as
     assert not {*columns} & {*OWN_NAMES, *RESERVED}

@@ -598,6 +598,40 @@ def test_rows_that_nothing_tells_apart_are_refused_and_not_overwritten(
     assert len(runs.table(SUBIDS)) == 2
 
 
+@pytest.mark.parametrize("edit", [{}, {"Date": "soon"}], ids=["no day", "unreadable"])
+@pytest.mark.parametrize("preset", ["other_earnings", "payable_clicks", "sku_actions"])
+def test_rows_that_nothing_places_in_time_are_those_of_their_periods(
+    sandbox: SandboxFactory, preset: str, edit: dict[str, str]
+) -> None:
+    rows = [{"SKU": "7", "Earnings": "1"} | edit] * 2
+    impact = sandbox(at=AT, world=WORLD)
+    same = faults.Fault("same", edits=lambda body: body | {"Records": rows, "@total": "2"})
+    impact.spoil([same.at("Reports", times=faults.ALWAYS)])
+    entry = {"preset": preset, "via": "sync", "start_date": "2026-05-01"}
+    runs = ReportRuns(impact, [entry], {})
+    for _ in range(2):
+        run = runs.run()
+        assert run.exit_code == 0, run.stderr
+        periods = Counter(row["period"] for row in runs.table(f"report_{preset}"))
+        assert {*periods.values()} == {2}
+        assert len(periods) == len(runs.table("report_periods")) >= 2
+        impact.advance(3600)
+
+
+@pytest.mark.parametrize("preset", ["daily_performance", "other_earnings"])
+@pytest.mark.parametrize("sent", ["Date", "date_display"])
+def test_a_day_is_found_under_each_name_that_reports_give_it(
+    sandbox: SandboxFactory, preset: str, sent: str
+) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    page = {"Records": [{sent: "Jun 3, 2026"}], "@total": "1"}
+    renamed = faults.Fault("renamed", edits=lambda body: body | page)
+    impact.spoil([renamed.at("Reports", times=faults.ALWAYS)])
+    runs = ReportRuns(impact, [preset], {"start_date": "2026-06-01"})
+    assert runs.run().exit_code == 0
+    assert [row["day"] for row in runs.table(f"report_{preset}")] == ["2026-06-03"]
+
+
 # -- items from a report ---------------------------------------------------------------------------
 
 

@@ -71,6 +71,9 @@ PAGE_ROWS = 20_000
 # So many periods in a row that fail are no accident of one of them.
 MAX_FAILURES = 2
 
+# The JSON of what has no value.
+BLANKS = {b"null", b'""'}
+
 # The part of what is read that tells about the reading itself.
 PERIODS = "periods"
 
@@ -154,6 +157,9 @@ class Report:
     """What the columns that are sent are called in the rows."""
     identity: tuple[str, ...] = ()
     """The properties that make a row's `row_key`; none if it has no such key."""
+    placed_by: str = ""
+    """That of them which places a row in one period; the period itself stands in where it is blank,
+    lest rows of several periods overwrite each other."""
     key_columns: tuple[str, ...] = ()
     """The columns without which no row can be told from another."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -182,6 +188,18 @@ class Report:
         """What the rows of a period become, before they are records."""
         del read_at
         return found
+
+    def identities(
+        self, values: Mapping[str, Iterable[bytes]], period: Period
+    ) -> Iterable[tuple[bytes, ...]]:
+        """What tells each row of a period from others, given the JSON of the rows' properties."""
+        columns = {name: values[name] for name in self.identity}
+        if self.placed_by:
+            of_period = to_json(period.name)
+            columns[self.placed_by] = [
+                of_period if each in BLANKS else each for each in columns[self.placed_by]
+            ]
+        return zip(*columns.values(), strict=True)
 
     def start_after(self, start: date) -> date:
         """How far back history is loaded, given how far everything else is."""
@@ -572,7 +590,7 @@ class Run:
                 self._require_keys(reading, some)
                 values, size = encoder.columns(some).listed()
                 if report.identity:
-                    identities = zip(*(values[name] for name in report.identity), strict=True)
+                    identities = report.identities(values, period)
                     values["row_key"] = [to_json(ordinals.key(each)) for each in identities]
                 values |= {name: repeat(to_json(value), size) for name, value in given.items()}
                 yield Batch(Columns(values, size), [stream])

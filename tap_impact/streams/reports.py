@@ -97,6 +97,8 @@ class Preset:
     keys: tuple[str, ...]
     """`row_key` stands for the columns that make a row's identity, and an ordinal."""
     identity: tuple[str, ...] = ()
+    placed_by: str = ""
+    """The column of the identity that rows of several periods never share."""
     sent_as: Mapping[str, str] = field(default_factory=dict)
     """What else a column is called, cleaned; impact.com's names differ by account."""
     every: Every = Every.MONTH
@@ -189,6 +191,7 @@ PRESETS = {
         id="SkuLevelActions",
         keys=("row_key",),
         identity=("action_id", "sku"),
+        placed_by="action_id",
         via=Via.EXPORT,
         columns=(
             dimension("action_id", "The action that the item belongs to; joins actions."),
@@ -241,6 +244,7 @@ PRESETS = {
         id="other_earnings",
         keys=("row_key",),
         identity=("day", "campaign_id", "campaign_name", "type", "description"),
+        placed_by="day",
         columns=(
             calendar_day("day", "Day of the earning."),
             any_text("campaign_id", "Campaign (program)."),
@@ -250,7 +254,12 @@ PRESETS = {
             amount("amount", "The earning."),
             any_text("currency", "ISO 4217 code of the amount."),
         ),
-        sent_as={"date": "day", "campaign": "campaign_name", "earnings": "amount"},
+        sent_as={
+            "date_display": "day",
+            "date": "day",
+            "campaign": "campaign_name",
+            "earnings": "amount",
+        },
     ),
     "overdue_payouts": Preset(
         id="mp_overdue_payouts",
@@ -281,6 +290,7 @@ PRESETS = {
         id="partner_payable_click_data",
         keys=("row_key",),
         identity=("clicked_at", "campaign_name", "sub_id1", "referring_url"),
+        placed_by="clicked_at",
         every=Every.DAY,
         lookback_days=3,
         columns=(
@@ -434,11 +444,13 @@ def report_of(entry: Entry, metadata: Metadata | None) -> Report:
         sent_as, identity = None, tuple(each.name for each in columns if is_text(each))
     columns = tuple(as_key(each) if each.name in entry.keys else each for each in columns)
     row_key = (ROW_KEY,) if "row_key" in entry.keys else ()
+    spans_periods = "period" not in entry.keys and entry.every is not Every.ALL
     return Report(
         id=entry.id,
         record_map=RecordMap(*row_key, *OWN, *columns, READ_AT),
         names=ColumnNames((each.source for each in columns), sent_as, exact),
         identity=identity if row_key else (),
+        placed_by=entry.preset.placed_by if entry.preset and spans_periods else "",
         key_columns=tuple(each.source for each in columns if each.name in entry.keys),
         parameters=entry.parameters,
         every=entry.every,
