@@ -576,6 +576,27 @@ def test_a_report_of_any_columns_loads_with_types_from_its_metadata(
     assert first["row_key"] != second["row_key"]
 
 
+@pytest.mark.parametrize("keys", [["period", "row_key"], ["row_key"]], ids=str)
+def test_a_report_without_texts_is_keyed_by_the_order_of_its_rows(
+    sandbox: SandboxFactory, keys: list[str]
+) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    page = {
+        "Attributes": [{"Name": "Clicks", "DataType": "Integer"}],
+        "Records": [{"Clicks": "1"}, {"Clicks": "2"}],
+        "@total": "2",
+    }
+    numbers = faults.Fault("numbers", edits=lambda body: body | page)
+    impact.spoil([numbers.at("Reports", times=faults.ALWAYS)])
+    entry = {"id": "partner_performance_by_day", "name": "sums", "keys": keys}
+    runs = ReportRuns(impact, [entry], {"start_date": "2026-05-01"})
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    held = Counter((row["period"], row["clicks"]) for row in runs.table("report_sums"))
+    periods = {row["period"] for row in runs.table("report_periods")}
+    assert held == Counter((period, clicks) for period in periods for clicks in (1, 2))
+
+
 def test_rows_that_nothing_tells_apart_are_refused_and_not_overwritten(
     sandbox: SandboxFactory,
 ) -> None:

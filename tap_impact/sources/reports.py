@@ -155,8 +155,9 @@ class Report:
     record_map: RecordMap
     names: ColumnNames
     """What the columns that are sent are called in the rows."""
-    identity: tuple[str, ...] = ()
-    """The properties that make a row's `row_key`; none if it has no such key."""
+    identity: tuple[str, ...] | None = None
+    """The properties that make a row's `row_key`, without any its period; None if it has no such
+    key."""
     placed_by: str = ""
     """That of them which places a row in one period; the period itself stands in where it is blank,
     lest rows of several periods overwrite each other."""
@@ -190,12 +191,14 @@ class Report:
         return found
 
     def identities(
-        self, values: Mapping[str, Iterable[bytes]], period: Period
+        self, values: Mapping[str, Iterable[bytes]], size: int, period: Period
     ) -> Iterable[tuple[bytes, ...]]:
         """What tells each row of a period from others, given the JSON of the rows' properties."""
+        of_period = to_json(period.name)
+        if not self.identity:
+            return repeat((of_period,), size)
         columns = {name: values[name] for name in self.identity}
         if self.placed_by:
-            of_period = to_json(period.name)
             columns[self.placed_by] = [
                 of_period if each in BLANKS else each for each in columns[self.placed_by]
             ]
@@ -589,8 +592,8 @@ class Run:
                 count += len(some)
                 self._require_keys(reading, some)
                 values, size = encoder.columns(some).listed()
-                if report.identity:
-                    identities = report.identities(values, period)
+                if report.identity is not None:
+                    identities = report.identities(values, size, period)
                     values["row_key"] = [to_json(ordinals.key(each)) for each in identities]
                 values |= {name: repeat(to_json(value), size) for name, value in given.items()}
                 yield Batch(Columns(values, size), [stream])

@@ -449,7 +449,7 @@ def report_of(entry: Entry, metadata: Metadata | None) -> Report:
         id=entry.id,
         record_map=RecordMap(*row_key, *OWN, *columns, READ_AT),
         names=ColumnNames((each.source for each in columns), sent_as, exact),
-        identity=identity if row_key else (),
+        identity=identity if row_key else None,
         placed_by=entry.preset.placed_by if entry.preset and spans_periods else "",
         key_columns=tuple(each.source for each in columns if each.name in entry.keys),
         parameters=entry.parameters,
