@@ -349,14 +349,24 @@ def problems(config: dict[str, Any]) -> list[str]:
 
 
 def normalize(config: dict[str, Any]) -> None:
-    """Leave out nulls, so that defaults apply, and make whole floats integers.
+    """Leave out nulls, so that defaults apply, make whole floats integers, and ids texts.
 
     JSON schema takes `5000.0` for an integer, as some formats of configuration write it; impact.com
     does not.
     """
     given = {name: with_integers(value) for name, value in config.items() if value is not None}
+    if isinstance(ids := given.get("campaign_ids"), list):
+        given["campaign_ids"] = [as_id(each) for each in ids]
+    for report in given["reports"] if isinstance(given.get("reports"), list) else ():
+        if isinstance(report, dict) and "id" in report:
+            report["id"] = as_id(report["id"])
     config.clear()
     config.update(given)
+
+
+def as_id(value: Any) -> Any:
+    """An id as text, which YAML reads as a number."""
+    return str(value) if type(value) is int else value
 
 
 def with_integers(value: Any) -> Any:

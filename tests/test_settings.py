@@ -60,6 +60,14 @@ def test_null_is_as_if_a_setting_were_not_given() -> None:
     assert problems(nulls) == ["account_sid is missing", "auth_token is missing"]
 
 
+def test_ids_may_be_numbers() -> None:
+    config: dict[str, Any] = {"account_sid": "IRx", "auth_token": "t"}
+    config |= {"campaign_ids": [1000, "2000"], "reports": [{"id": 12}]}
+    assert problems(config) == []
+    assert config["campaign_ids"] == ["1000", "2000"]
+    assert config["reports"] == [{"id": "12"}]
+
+
 PASTED = "s3cr3t'T0ken"
 
 
