@@ -825,6 +825,19 @@ def test_each_withdrawal_is_asked_for_its_actions_and_they_add_up(sandbox: Sandb
     assert Counter(filter(None, asked)) == Counter(amounts.keys())
 
 
+def test_withdrawals_that_nothing_names_are_no_empty_report(sandbox: SandboxFactory) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    page = {"Records": [{"Withdrawn": "7"}], "@total": "1"}
+    renamed = faults.Fault("renamed", edits=lambda body: body | page)
+    impact.spoil([renamed.at("Reports", times=faults.ALWAYS)])
+    runs = ReportRuns(impact, ["withdrawal_actions"], {"start_date": "2026-06-01"})
+    run = runs.run()
+    assert run.exit_code == 1
+    assert "mp_paystub_history: no row has a column 'paystub_id', by which action_" in run.stderr
+    assert "they have Withdrawn. Request one alone by Paystub_Id in `parameters`" in run.stderr
+    assert not runs.table("report_periods")
+
+
 def test_a_token_without_a_scope_is_told_which(sandbox: SandboxFactory) -> None:
     impact = sandbox(at=AT, job_life=["COMPLETED"], clicks_per_day=0)
     entries = [{"preset": "daily_performance", "via": "sync"}]

@@ -478,7 +478,7 @@ class Run:
 
         Raises:
             TooManyPages: They are more than a page, and may be exported.
-            FatalAPIError: Fewer came than impact.com announced.
+            FatalAPIError: Fewer came than impact.com announced, or nothing says what to ask by.
         """
         report, per = reading.report, reading.report.per
         one_page = None if reading.via else 1
@@ -488,11 +488,19 @@ class Run:
         # The dates of what belongs to a row may be far from its own.
         last = reading.end_of(period)
         wide = report.asked(last - MAX_SPAN, last)
-        for row in self._rows(per.report, per.report.asked(period.first, last)):
-            value = per.report.names.renamed(row).get(per.column)
-            if not is_blank(value):
+        columns: set[str] = set()
+        for sent in self._rows(per.report, per.report.asked(period.first, last)):
+            row = per.report.names.renamed(sent)
+            columns |= row.keys()
+            if not is_blank(value := row.get(per.column)):
                 for found in self._rows(report, wide | {per.parameter: value}):
                     yield {per.parameter: value} | found
+        if columns and per.column not in columns:
+            raise FatalAPIError(
+                f"/Reports/{per.report.path}: no row has a column {per.column!r}, by which "
+                f"{report.id} is requested; they have {', '.join(sorted(columns))}. Request one "
+                f"alone by {per.parameter} in `parameters` of its entry in `reports`."
+            )
 
     def _rows(
         self, report: Report, query: Mapping[str, Any], max_pages: int | None = None
