@@ -55,6 +55,22 @@ def mutants() -> list[Mutant]:
 
 
 MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
+    "tap_impact/api/network_errors.py": [
+        (
+            "a host that hangs up can be reached",
+            "    return isinstance(error, OF_NO_CONNECTION) or any(",
+            "    return is_unanswered(error) or any(",
+            "tests/test_live_account.py -k requested_smaller",
+        ),
+    ],
+    "tap_impact/progress/dated.py": [
+        (
+            "open windows that meet become one",
+            "            if merged := query.merged(other):",
+            '            if merged := query.merged(query._replace(state="")):',
+            "tests/test_live_account.py -k become_few",
+        ),
+    ],
     "tap_impact/api/client.py": [
         (
             "a page that changed since the first reading is read",
@@ -188,6 +204,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "tap_impact/api/exports.py": [
+        (
+            "a job of another token says nothing of this one",
+            "of_token = self._denied.keys() - self._ledger.failures.keys()",
+            "of_token = self._denied.keys()",
+            "tests/test_bad_click_days.py -k costs_one_export",
+        ),
         (
             "requested_at is the job's",
             'requested=timestamp_of(seen, "CreatedDate") or job.requested,',
@@ -349,6 +371,12 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/progress/coverage.py": [
         (
+            "settlement asks for nothing before the account",
+            "max(recent - settlement_lookback, reach, min(start, covered.since))",
+            "max(recent - settlement_lookback, reach)",
+            "tests/test_live_account.py -k ten_days",
+        ),
+        (
             "history begins no later than what is loaded",
             "return cls(min(parse_timestamp(since) if since else start, through), through)",
             "return cls(parse_timestamp(since) if since else min(start, through), through)",
@@ -400,6 +428,24 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "tap_impact/sources/dated.py": [
+        (
+            "a 400 by accident is not the account's beginning",
+            "        if self._is_answered(Window(oldest",
+            "        if window.end < oldest and self._is_answered(Window(oldest",
+            "tests/test_live_account.py -k by_accident",
+        ),
+        (
+            "a window that fails stops no other",
+            "            self._failed_in_a_row += 1",
+            "            self._failed_in_a_row += 2",
+            "tests/test_live_account.py -k stops_neither",
+        ),
+        (
+            "a campaign that is no text stops no action",
+            "for each in named if each and isinstance(each, str | int)",
+            "for each in {*named} if each",
+            "tests/test_live_account.py -k campaign_that_cannot",
+        ),
         (
             "full-table replication begins where the account does",
             "for rows in reading.history(window):",
@@ -563,15 +609,9 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "tap_impact/sources/action_items.py": [
         (
-            "an action without a date in the list is asked for its date",
-            "action = self.action_of(self.action(client, action.id))",
-            "action = action._replace(event_day=action.event_day)",
-            "tests/test_items.py -k without_a_date",
-        ),
-        (
-            "an action without a date is not left to a run that is not told of it",
-            "is_whole = asked_undated + asked == len(undated) + len(to_request)",
-            "is_whole = asked == len(to_request)",
+            "an action without a date is requested by the next run if not by this one",
+            "                    progress.add_open(action)",
+            "                    self._failures.drop(action)",
             "tests/test_items.py -k without_a_date",
         ),
         (

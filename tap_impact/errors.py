@@ -82,11 +82,7 @@ class ActionsDenied(AccessDenied):
 
 
 class RowsWithoutKey(FatalAPIError):
-    """Rows of a list cannot be told from others, so nothing can be requested for them."""
-
-
-class UndatedAction(FatalAPIError):
-    """An action has no date that can be read, by which its items would be loaded."""
+    """Rows of a list cannot be told from others."""
 
 
 class ItemsMissing(FatalAPIError):

@@ -19,6 +19,7 @@ from tests.pipeline import CLICK_STREAMS, STREAMS, Pipeline, Wherever, edited, e
 from tests.runs import Run, catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from impact_sandbox.faults import Fault
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.conftest import SandboxFactory
 
 NOW = datetime(2026, 6, 30, 15, tzinfo=UTC)
+REFUSED = faults.status(400, b'{"Status":"ERROR","Message":"Invalid request"}')
 START = datetime(2026, 6, 20, tzinfo=UTC)
 ALL_STREAMS = (*STREAMS, "action_items")
 DATED = ("actions", "action_updates")
@@ -106,7 +108,7 @@ def test_a_young_account_is_loaded_from_its_first_day(
 
 
 @born_may_be_read
-def test_the_first_day_of_an_account_is_found_in_twelve_requests(
+def test_the_first_day_of_an_account_is_found_in_thirteen_requests(
     young: Pipeline, scopes: frozenset[str]
 ) -> None:
     young.sandbox.switch(scopes=scopes)
@@ -114,7 +116,7 @@ def test_the_first_day_of_an_account_is_found_in_twelve_requests(
     assert told.run().exit_code == 0
     needed = dated_requests(told)
     assert young.run().exit_code == 0
-    assert dated_requests(young) <= needed + 12
+    assert dated_requests(young) <= needed + 13
 
 
 @pytest.mark.parametrize("start", [LONG_AGO["start_date"], None], ids=["start_date", "as far back"])
@@ -182,6 +184,114 @@ def test_a_400_on_all_of_history_is_not_taken_for_its_beginning(account: Pipelin
     assert account.not_whole() == set()
 
 
+def over(day: date, start: str, end: str) -> Callable[[SeenRequest], bool]:
+    """Whether a query is for a time with a day in it."""
+
+    def covers(seen: SeenRequest) -> bool:
+        query = seen.query
+        return start in query and query[start][:10] <= day.isoformat() <= query[end][:10]
+
+    return covers
+
+
+A_DAY_OF_HISTORY = over(date(2026, 4, 1), "ActionDateStart", "ActionDateEnd")
+LOCKED = over(date(2026, 6, 20), "LockingDateStart", "LockingDateEnd")
+
+
+@pytest.fixture
+def half_a_year(sandbox: SandboxFactory) -> Pipeline:
+    impact = sandbox(at=NOW, seed="half", **SMALL | {"opened": date(2026, 1, 1)}, **SWITCHES)
+    return pipeline(impact, *DATED, start_date="2026-01-01T00:00:00+00:00")
+
+
+def test_a_400_by_accident_is_not_taken_for_the_beginning(half_a_year: Pipeline) -> None:
+    struck: list[SeenRequest] = []
+
+    def once(seen: SeenRequest) -> Fault | None:
+        if not A_DAY_OF_HISTORY(seen) or struck:
+            return None
+        struck.append(seen)
+        return REFUSED
+
+    half_a_year.sandbox.spoil(Wherever(once))
+    assert half_a_year.run().exit_code == 1
+    half_a_year.sandbox.advance(86_400)
+    run = half_a_year.run()
+    assert run.exit_code == 0, run.stderr
+    assert half_a_year.not_whole() == set()
+
+
+@pytest.mark.parametrize("trouble", [faults.status(500), REFUSED], ids=["500", "400"])
+def test_a_window_that_fails_stops_neither_older_nor_newer_ones(
+    half_a_year: Pipeline, trouble: Fault
+) -> None:
+    half_a_year.sandbox.spoil(Wherever(lambda seen: trouble if A_DAY_OF_HISTORY(seen) else None))
+    for _ in range(2):
+        assert half_a_year.run().exit_code == 1
+        months = {row["event_day"][:7] for row in half_a_year.table("actions")}
+        assert {"2026-01", "2026-06"} <= months
+        lost = half_a_year.wrong_actions()
+        events = {
+            row["Id"]: row["EventDate"][:10]
+            for row in half_a_year.sandbox.world.actions(half_a_year.sandbox.at)
+        }
+        assert {events[each] for each in lost} <= {
+            (date(2026, 4, 1) + timedelta(days=days)).isoformat() for days in range(-46, 46)
+        }
+        half_a_year.sandbox.advance(86_400)
+    half_a_year.sandbox.spoil(())
+    assert half_a_year.run().exit_code == 0
+    assert half_a_year.not_whole() == set()
+    assert "unanswered" not in json.dumps(half_a_year.state)
+
+
+def test_settlement_that_fails_keeps_no_new_action_from_loading(half_a_year: Pipeline) -> None:
+    assert half_a_year.run().exit_code == 0
+    half_a_year.sandbox.advance(86_400)
+    half_a_year.sandbox.spoil(Wherever(lambda seen: REFUSED if LOCKED(seen) else None))
+    before = len(half_a_year.table("actions"))
+    assert half_a_year.run().exit_code == 1
+    assert len(half_a_year.table("actions")) > before
+    half_a_year.sandbox.spoil(())
+    assert half_a_year.run().exit_code == 0
+    assert half_a_year.not_whole() == set()
+
+
+def test_an_account_of_ten_days_is_loaded_each_day(sandbox: SandboxFactory) -> None:
+    born = datetime(2026, 6, 20, 7, tzinfo=UTC)
+
+    def early(seen: SeenRequest) -> Fault | None:
+        starts = [seen.query[each] for each in seen.query if each.endswith(("DateStart", "tDate"))]
+        return REFUSED if any(datetime.fromisoformat(each) < born for each in starts) else None
+
+    impact = sandbox(at=NOW, seed="ten days", **SMALL | {"opened": date(2026, 6, 20)}, **SWITCHES)
+    impact.spoil(Wherever(early))
+    pipe = pipeline(impact, *DATED, **LONG_AGO)
+    for _ in range(3):
+        run = pipe.run()
+        assert run.exit_code == 0, errors(run)
+        assert pipe.not_whole(born + timedelta(hours=1)) == set()
+        impact.advance(86_400)
+
+
+def test_windows_that_stay_open_become_few(sandbox: SandboxFactory) -> None:
+    busy = SMALL | {"actions_per_day": 40}
+    account = pipeline(sandbox(at=NOW, seed="busy", **busy, **SWITCHES), "actions")
+    account.sandbox.spoil(unreadable("actions", newest(account, 40), "EventDate", "soon"))
+    for _ in range(5):
+        assert account.run().exit_code == 1
+        assert account.state
+        assert len(account.state["bookmarks"]["actions"]["unanswered"]) <= 2
+        account.sandbox.advance(3600)
+    account.sandbox.spoil(())
+    assert account.run().exit_code == 0
+    assert account.not_whole() == set()
+
+
+def newest(pipe: Pipeline, count: int) -> list[str]:
+    return [row["Id"] for row in pipe.sandbox.world.actions(NOW + timedelta(days=1))][-count:]
+
+
 # -- any error of one stream ---------------------------------------------------------------------
 
 
@@ -193,7 +303,6 @@ def plus_one(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"@total": str(int(body["@total"]) + 1)}
 
 
-REFUSED = faults.status(400, b'{"Status":"ERROR","Message":"Invalid request"}')
 PAGE_REFUSED = faults.status(400, b'{"Status":"ERROR","Message":"PageSize must be at most 100"}')
 TROUBLES: dict[str, tuple[str, Wherever]] = {
     "a total of campaigns is too high": ("campaigns", endless(edited(plus_one), "Campaigns")),
@@ -394,6 +503,13 @@ def test_a_date_that_cannot_be_read_is_kept_as_sent_and_blocks_nothing(
     assert said_once(run, name, 3, ids), run.stderr
 
 
+@pytest.mark.parametrize("value", [[], {}, ["1"], 0], ids=str)
+def test_a_campaign_that_cannot_be_read_stops_no_action(account: Pipeline, value: Any) -> None:
+    account.sandbox.spoil(unreadable("actions", settled(account, "actions"), "CampaignId", value))
+    account.run()
+    assert account.not_whole() == set()
+
+
 @pytest.mark.parametrize(
     ("stream", "name", "value"),
     [
@@ -434,6 +550,8 @@ def test_a_row_that_cannot_be_placed_keeps_its_window_open_and_nothing_else(
     account: Pipeline, stream: str, name: str, value: str
 ) -> None:
     account.streams = ("account", "campaigns", *DATED, "action_items")
+    # An action without an id cannot be asked for its items, nor be known again once it has one.
+    nameless = stream == "actions" and name == "Id"
     ids = settled(account, stream)
     account.sandbox.spoil(unreadable(stream, ids, name, value))
     for _ in range(2):
@@ -442,14 +560,12 @@ def test_a_row_that_cannot_be_placed_keeps_its_window_open_and_nothing_else(
         assert any(stream in line and name in line for line in errors(run))
         lost = account.wrong_actions() | account.missing_updates()
         assert lost == {*ids}
-        assert account.wrong_items() == ({*ids} if stream == "actions" else set())
+        assert account.wrong_items() == ({*ids} if nameless else set())
         assert account.not_whole() - {"action_items"} == {stream}
         account.sandbox.advance(86_400)
     account.sandbox.spoil(())
     run = account.run()
     assert run.exit_code == 0, run.stderr
-    # An action without an id cannot be asked for its items, nor be known again once it has one.
-    nameless = stream == "actions" and name == "Id"
     assert account.not_whole() == ({"action_items"} if nameless else set())
     assert account.wrong_items() == ({*ids} if nameless else set())
 

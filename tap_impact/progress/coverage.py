@@ -92,7 +92,9 @@ class Coverage(NamedTuple):
         if covered.through < now:
             recent = max(covered.through - OVERLAP, reach)
             if settlement_lookback is not None:
-                for window in oldest_first(max(recent - settlement_lookback, reach), now):
+                # Nothing locks before it happens, and some accounts refuse what is before them.
+                oldest = max(recent - settlement_lookback, reach, min(start, covered.since))
+                for window in oldest_first(min(oldest, now), now):
                     yield Step(Purpose.SETTLEMENT, window, covered)
             for window in oldest_first(recent, now):
                 covered = covered._replace(through=max(covered.through, window.end))

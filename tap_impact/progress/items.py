@@ -11,7 +11,7 @@ import msgspec
 
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
 from tap_impact.progress.windows import Window, doubling, newest_first, oldest_first
-from tap_impact.records.timestamps import EARLIEST, iso, parse_timestamp
+from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ class Action(NamedTuple):
     id: str
     event_date: datetime
     event_day: str
-    """Empty if the date cannot be read; `event_date` then says nothing."""
+    """Empty if the date cannot be read; `event_date` is then within the window of the list."""
     digest: str = ""
     """Of the whole row: the API does not say when an action changed."""
     updates: frozenset[str] | None = frozenset()
@@ -49,12 +49,17 @@ class Action(NamedTuple):
         return (self.updates or frozenset()) | {self.digest}
 
     @classmethod
-    def of_json(cls, line: bytes) -> Action:
-        """Read the JSON of a record of the stream `actions`."""
+    def of_json(cls, line: bytes, undated: datetime) -> Action:
+        """Read the JSON of a record of the stream `actions`.
+
+        Args:
+            line: the record.
+            undated: its place in time if its date cannot be read.
+        """
         record = msgspec.json.decode(line)
         digest = fingerprint(line, 6)
         if not record["event_date"]:
-            return cls(record["id"], EARLIEST, "", digest)
+            return cls(record["id"], undated, "", digest)
         return cls(record["id"], parse_timestamp(record["event_date"]), record["event_day"], digest)
 
 

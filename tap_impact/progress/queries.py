@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_impact.progress.coverage import Purpose
-from tap_impact.progress.windows import NARROWEST, Window
+from tap_impact.progress.windows import NARROWEST, WIDEST, Window
 from tap_impact.records.timestamps import iso, parse_timestamp
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ class Query(NamedTuple):
         if self.window.end <= reach:
             return None
         return self._replace(window=Window(max(self.window.start, reach), self.window.end))
+
+    def merged(self, other: Query) -> Query | None:
+        """One query for the windows of two; None if they do not meet or are for some rows only."""
+        (start, end), (its_start, its_end) = self.window, other.window
+        both = Query(self.purpose, Window(min(start, its_start), max(end, its_end)))
+        meet = max(start, its_start) <= min(end, its_end)
+        is_narrow = both.window.end - both.window.start <= WIDEST
+        are_whole = {self, other} == {
+            both._replace(window=window) for window in (self.window, other.window)
+        }
+        return both if meet and is_narrow and are_whole else None
 
     def narrower(self, campaign_ids: Iterable[str]) -> list[Query]:
         """Queries that together find the same rows; none if it cannot be narrowed down.

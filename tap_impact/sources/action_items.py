@@ -26,7 +26,6 @@ from tap_impact.errors import (
     NotFound,
     RateLimited,
     RowsWithoutKey,
-    UndatedAction,
     UntrustedHost,
     WrongCredentials,
 )
@@ -67,7 +66,7 @@ MAX_NAMED = 10
 OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
 
 # Errors that concern one action only.
-OF_ONE_ACTION = (ItemsMissing, NotFound, UndatedAction)
+OF_ONE_ACTION = (ItemsMissing, NotFound)
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class ActionItemsSource(Source):
         start = max(settings.start, sync.account_start.known or settings.start)
         windows = progress.windows(now=settings.now, start=start, reach=settings.reach)
         gaps = [window.start for purpose, window in windows if purpose is Purpose.HISTORY]
-        gaps += [each.event_date for each in progress.open.values() if each.event_day]
+        gaps += [each.event_date for each in progress.open.values()]
         return min(gaps).date() if gaps else None
 
     @override
@@ -191,13 +190,8 @@ class ActionItemsSource(Source):
         """The items of an action, with the action's id and dates added.
 
         Raises:
-            UndatedAction: Neither the list nor the action alone says when it happened.
             ItemsMissing, NotFound, ...: as `sent` says.
         """
-        if not action.event_day:
-            action = self.action_of(self.action(client, action.id))
-        if not action.event_day:
-            raise UndatedAction(f"Action {action.id} has no EventDate that can be read.")
         ordinals = Counter[str]()
         sent = self.sent(client, action.id)
         rows = []
@@ -208,8 +202,8 @@ class ActionItemsSource(Source):
                 "ActionId": action.id,
                 "Sku": sku,
                 "SkuOrdinal": ordinals[sku],
-                "EventDate": iso(action.event_date),
-                "EventDay": action.event_day,
+                "EventDate": iso(action.event_date) if action.event_day else None,
+                "EventDay": action.event_day or None,
                 "ItemCount": len(sent),
                 "ItemsReadAt": iso(now),
             }
@@ -277,7 +271,7 @@ class ActionItemsSource(Source):
         found: dict[str, Action] = {}
         try:
             for line in self.actions.within(sync, window, purpose):
-                action = Action.of_json(line)
+                action = Action.of_json(line, undated=window.start)
                 found[action.id] = action
         except AccessDenied as error:
             raise ActionsDenied(str(error)) from None
@@ -292,7 +286,7 @@ class ActionItemsSource(Source):
             RowsWithoutKey: It has no id.
         """
         for line in self.actions.lines([row]):
-            return Action.of_json(line)
+            return Action.of_json(line, undated=EARLIEST)
         raise RowsWithoutKey("An action has no id that can be read.")
 
     def _action_path(self, action_id: str) -> str:
@@ -371,6 +365,7 @@ class IncrementalReader:
         self._progress = load_progress(sync)
         self._allowed = sync.settings.action_items_per_run
         self._failures = Failures(sync)
+        self._is_cut = False
         settings = sync.settings
         self._catch_up_window = self._progress.catch_up_window(
             now=settings.now, reach=settings.reach
@@ -383,12 +378,13 @@ class IncrementalReader:
             FatalAPIError: After all else was loaded: some actions are still open.
         """
         # Items that are never received must leave requests for the others.
-        some = ceil(self._allowed / 2)
+        some = self._allowed // 2
         try:
             with suppress(ConsecutiveFailures):
                 yield from self._ask(self._progress.open_actions()[:some])
             yield from self._lists()
             with suppress(ConsecutiveFailures):
+                yield from self._ask(self._not_requested())
                 yield from self._ask(self._failures.to_retry())
         except (FatalAPIError, RetriableAPIError):
             self._save()
@@ -402,12 +398,15 @@ class IncrementalReader:
         for purpose, window in progress.windows(
             now=settings.now, start=start, reach=settings.reach
         ):
-            listed, undated = self._listed(window, purpose)
+            listed = self._listed(window, purpose)
+            # Nobody knows whether the next run lists them, too.
+            for action in listed:
+                if not action.event_day:
+                    progress.add_open(action)
+            listed = [action for action in listed if action.event_day]
             to_request = progress.to_request(purpose, listed, start)
             asked, items = yield from self._ask(to_request, purpose)
-            asked_undated, _ = yield from self._ask(undated)
-            is_whole = asked_undated + asked == len(undated) + len(to_request)
-            if is_whole:
+            if asked == len(to_request):
                 progress.mark_complete(purpose, window, listed, settings.now)
             self._save()
             sync.logger.info(
@@ -420,13 +419,14 @@ class IncrementalReader:
                 asked,
                 items,
             )
-            if not is_whole:
-                sync.logger.info(
-                    "%s: action_items_per_run is %d; the next run continues from here.",
-                    sync.name,
-                    settings.action_items_per_run,
-                )
+            if asked < len(to_request):
+                self._is_cut = True
                 return
+
+    def _not_requested(self) -> list[Action]:
+        """The open actions that were not requested in this run."""
+        found = self._failures.found
+        return [action for action in self._progress.open_actions() if action.id not in found]
 
     def _ask(
         self, actions: Sequence[Action], purpose: Purpose | None = None
@@ -460,23 +460,20 @@ class IncrementalReader:
                 self._save()
         return asked, items
 
-    def _listed(self, window: Window, purpose: Purpose) -> tuple[list[Action], list[Action]]:
-        """The actions of a window that matter, and those whose date cannot be read.
-
-        Of the former it is noted what is known of their updates; the latter are without those that
-        are open anyway.
-        """
-        progress, start = self._progress, self._sync.settings.start
-        found = self._source.listed(self._sync, window, purpose, self._failures)
-        undated = [each for each in found if not each.event_day and each.id not in progress.open]
-        listed = [each for each in found if each.event_day and progress.is_in_range(each, start)]
+    def _listed(self, window: Window, purpose: Purpose) -> list[Action]:
+        """The actions of a window that matter, and what is known of their updates."""
+        listed = [
+            action
+            for action in self._source.listed(self._sync, window, purpose, self._failures)
+            if self._progress.is_in_range(action, self._sync.settings.start)
+        ]
         if purpose is Purpose.HISTORY or not listed:
-            return listed, undated
+            return listed
         updates = self._updates
         return [
             action._replace(updates=None if updates is None else frozenset(updates[action.id]))
             for action in listed
-        ], undated
+        ]
 
     @cached_property
     def _updates(self) -> dict[str, set[str]] | None:
@@ -515,8 +512,20 @@ class IncrementalReader:
                     RUNS_UNTIL_GONE,
                 )
         self._save()
+        not_requested = {action.id for action in self._not_requested()}
+        if self._is_cut or not_requested:
+            sync.logger.info(
+                "%s: action_items_per_run is %d; the next run continues from here.",
+                sync.name,
+                sync.settings.action_items_per_run,
+            )
         failures.raise_if_any(
-            [*progress.open], "The next run requests them first; other actions are not affected."
+            [
+                each
+                for each in progress.open
+                if each not in not_requested or progress.open[each].runs
+            ],
+            "The next run requests them first; other actions are not affected.",
         )
 
     def _save(self) -> None:

@@ -11,7 +11,16 @@ from typing_extensions import override
 
 from tap_impact.api.client import MAX_PAGES
 from tap_impact.api.scopes import Need
-from tap_impact.errors import QueryRefused, TooManyPages, Unreachable
+from tap_impact.errors import (
+    AccessDenied,
+    NotFound,
+    QueryRefused,
+    RateLimited,
+    TooManyPages,
+    Unreachable,
+    UntrustedHost,
+    WrongCredentials,
+)
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import DatedProgress
 from tap_impact.progress.queries import Query, without_unanswered
@@ -33,6 +42,20 @@ if TYPE_CHECKING:
 
 # How many queries may stay open.
 MAX_UNANSWERED = 10
+
+# After this number of queries that failed in a row, the cause is not one query.
+MAX_FAILED_QUERIES = 2
+
+# Errors that concern all queries of a list.
+OF_ALL_QUERIES = (
+    AccessDenied,
+    NotFound,
+    RateLimited,
+    TooManyPages,
+    Unreachable,
+    UntrustedHost,
+    WrongCredentials,
+)
 
 # How exactly the beginning of an account is found, if impact.com does not tell it.
 ONE_HOUR = timedelta(hours=1)
@@ -157,27 +180,28 @@ class DatedReader:
         covered = progress.coverage
         # whether impact.com has answered for a part of history
         self.has_history = covered is not None and covered.since < sync.settings.now
+        self._failed_in_a_row = 0
+        self._last_error: Exception | None = None
 
     def all_steps(self) -> Iterator[Batch]:
-        """Repeat unanswered queries, then catch up, then continue with history.
+        """Catch up, then repeat unanswered queries, then continue with history.
 
         Raises:
-            FatalAPIError: Some rows cannot be had by any query; all others were loaded.
+            FatalAPIError, RetriableAPIError: Some rows could not be had; all others were loaded.
         """
         sync, source = self.sync, self.source
         is_new = self.progress.coverage is None
         if (account_start := sync.account_start.known) and sync.settings.start < account_start:
             self._save_account_start(account_start)
         steps = source.steps(sync.settings, self.progress)
-        yield from self._retry_unanswered()
+        to_repeat = [*self.progress.unanswered]
         total = 0
         for done, step in enumerate(steps, start=1):
+            if step.purpose is Purpose.HISTORY:
+                yield from self._repeat(to_repeat)
+                to_repeat = []
             count = 0
-            for rows in (
-                self.history(step.window)
-                if step.purpose is Purpose.HISTORY
-                else self.window(step.purpose, step.window, since=steps[-1].coverage.since)
-            ):
+            for rows in self._of_step(step, since=steps[-1].coverage.since):
                 count += len(rows)
                 yield Batch(rows, sync.streams)
             total += count
@@ -196,15 +220,14 @@ class DatedReader:
             )
             if coverage != step.coverage:
                 break
+        yield from self._repeat(to_repeat)
+        if to_repeat and self.progress.coverage:
+            self._save(self.progress.coverage)
         if is_new and not total:
-            sync.logger.info(
-                "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
-                "campaign_ids excludes what it earned; SID and token are of another account.",
-                sync.name,
-                iso(sync.settings.start),
-                iso(sync.settings.now),
-            )
+            self._say_that_nothing_was_found()
         self.raise_unanswered()
+        if self._last_error:
+            raise self._last_error
 
     def history(self, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window of history, if the account existed then.
@@ -237,7 +260,7 @@ class DatedReader:
             yield [row for row in rows if self._is_of(row, since)] if since else rows
         # Settlement is read again for weeks anyway.
         if self.sync.skipped_rows > skipped_rows and purpose is not Purpose.SETTLEMENT:
-            self.progress.unanswered.append(Query(purpose, window))
+            self.progress.leave_open(Query(purpose, window))
 
     def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""
@@ -260,10 +283,52 @@ class DatedReader:
                 "The next run requests them again; all other rows are loaded."
             )
 
-    def _retry_unanswered(self) -> Iterator[Batch]:
-        """Repeat the unanswered queries of earlier runs."""
-        before, self.progress.unanswered = self.progress.unanswered, []
-        for open_query in before:
+    def _of_step(self, step: Step, *, since: datetime) -> Iterator[Sequence[Row]]:
+        """The rows of a step; if it fails, it is left open.
+
+        Raises:
+            FatalAPIError, RetriableAPIError: So did the one before, or all would.
+        """
+        if step.purpose is Purpose.HISTORY:
+            found = self.history(step.window)
+        else:
+            found = self.window(step.purpose, step.window, since=since)
+        yield from self._or_leave_open(Query(step.purpose, step.window), found)
+        if self._last_error and self._failed_in_a_row == MAX_FAILED_QUERIES:
+            raise self._last_error
+
+    def _or_leave_open(
+        self, query: Query, found: Iterator[Sequence[Row]]
+    ) -> Iterator[Sequence[Row]]:
+        """The rows that a query finds; if it fails, it is left to the next run.
+
+        Raises:
+            FatalAPIError, RetriableAPIError: That fails all queries.
+        """
+        try:
+            yield from found
+        except OF_ALL_QUERIES:
+            raise
+        except (FatalAPIError, RetriableAPIError) as error:
+            if isinstance(error, QueryRefused) and not self.has_history:
+                raise
+            self._failed_in_a_row += 1
+            self._last_error = error
+            self.sync.logger.warning("%s: %s failed. %s", self.sync.name, query, error)
+            # Settlement is read again for weeks anyway.
+            if query.purpose is not Purpose.SETTLEMENT:
+                self.progress.leave_open(query)
+        else:
+            self._failed_in_a_row = 0
+
+    def _repeat(self, queries: Sequence[Query]) -> Iterator[Batch]:
+        """Repeat queries that earlier runs left open, unless some fail in a row."""
+        for open_query in queries:
+            if self._failed_in_a_row == MAX_FAILED_QUERIES:
+                break
+            if open_query not in self.progress.unanswered:
+                continue  # it became one with another that is to be repeated by the next run
+            self.progress.unanswered.remove(open_query)
             query = open_query.within(self.sync.settings.reach)
             if query is None:
                 self.sync.logger.warning(
@@ -272,12 +337,15 @@ class DatedReader:
                     open_query,
                 )
                 continue
-            if query.state is None:
-                found = self.window(query.purpose, query.window)
-            else:
+            if query.state:
                 found = self._query(query)
-            for rows in found:
+            elif query.purpose is Purpose.HISTORY:
+                found = self.history(query.window)
+            else:
+                found = self.window(query.purpose, query.window)
+            for rows in self._or_leave_open(query, found):
                 yield Batch(rows, self.sync.streams)
+        self._failed_in_a_row = 0
 
     def _query(self, query: Query) -> Iterator[Sequence[Row]]:
         """One query; narrower ones if its result is more than the API returns."""
@@ -300,7 +368,7 @@ class DatedReader:
             if not narrower:
                 self.progress.unanswered.append(query)
                 # More than a few point to a wrong query, and each costs a search of its own.
-                if len(self.progress.unanswered) > MAX_UNANSWERED:
+                if sum(bool(each.state) for each in self.progress.unanswered) > MAX_UNANSWERED:
                     raise
         except RetriableAPIError as error:
             if isinstance(error, Unreachable) or page_size == MIN_PAGE_SIZE:
@@ -342,8 +410,12 @@ class DatedReader:
         It refuses what begins before the account did.
 
         Raises:
-            QueryRefused: It answers for no part of history at all.
+            QueryRefused: It answers for no part of history at all, or for the oldest one, so that
+                the account's age is not the reason.
         """
+        oldest = self.sync.settings.start
+        if self._is_answered(Window(oldest, min(oldest + ONE_HOUR, window.end))):
+            raise refusal
         refused, answered = window.start, window.end
         activated = self._activated()
         if activated and refused < activated < answered:
@@ -370,6 +442,24 @@ class DatedReader:
             iso(answered),
             refusal,
         )
+
+    def _say_that_nothing_was_found(self) -> None:
+        self.sync.logger.info(
+            "%s: nothing found from %s to %s. Usual reasons: the account earned nothing then; "
+            "campaign_ids excludes what it earned; SID and token are of another account.",
+            self.sync.name,
+            iso(self.sync.settings.start),
+            iso(self.sync.settings.now),
+        )
+
+    def _is_answered(self, window: Window) -> bool:
+        """Whether impact.com answers for a part of history."""
+        try:
+            for _ in self.rows(Purpose.HISTORY, window):
+                pass
+        except QueryRefused:
+            return False
+        return True
 
     def _activated(self) -> datetime | None:
         """When the account was activated; None if that cannot be read."""
@@ -443,4 +533,5 @@ def save_coverage(sync: Sync, coverage: Coverage, replication_key: str, **detail
 
 def campaigns_of(rows: Sequence[Row]) -> set[str]:
     """The campaigns that rows name."""
-    return {str(each) for each in {value_of(row, "CampaignId") for row in rows} if each}
+    named = (value_of(row, "CampaignId") for row in rows)
+    return {str(each) for each in named if each and isinstance(each, str | int)}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_impact.api.pages import decode
-from tap_impact.errors import AccessDenied
+from tap_impact.errors import AccessDenied, RowsWithoutKey
 from tap_impact.progress.coverage import Purpose
 from tap_impact.progress.windows import oldest_first
 from tap_impact.records.columns import to_json
@@ -82,7 +82,7 @@ class ItemsReport(Report):
                 for line in self.updates.within(sync, window, Purpose.CATCH_UP):
                     if day := msgspec.json.decode(line)["event_day"]:
                         days.add(date.fromisoformat(day))
-        except AccessDenied as error:
+        except (AccessDenied, RowsWithoutKey) as error:
             sync.logger.warning(
                 "action_items: %s So changes of items are seen for %d days alone.",
                 error,
