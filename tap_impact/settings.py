@@ -332,9 +332,10 @@ class Settings(NamedTuple):
 
 
 def problems(config: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a config, a sentence each; its defaults are filled in.
+    """Everything that is wrong with a config, a sentence each.
 
-    No secret's value is in them.
+    The config is made fit for use: normalized, and its defaults are filled in.
+    No secret's value is in the sentences.
     """
     normalize(config)
     found = [

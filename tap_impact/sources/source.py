@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
-
-from tap_impact.progress.click_days import WESTERNMOST
 
 if TYPE_CHECKING:
     import logging
@@ -76,9 +75,11 @@ class AccountStart:
     known: datetime | None = None
 
     def bound(self, day: date, zone: tzinfo | None) -> date:
-        """The later of a day and the account's first, by the account's own calendar."""
-        first = self.known and self.known.astimezone(zone or WESTERNMOST).date()
-        return max(day, first) if first else day
+        """The later of a day and the account's first, by its calendar, or by UTC if not known.
+
+        The day before its first may be refused, and would be requested by every run.
+        """
+        return max(day, self.known.astimezone(zone or UTC).date()) if self.known else day
 
 
 @dataclass(frozen=True)
