@@ -17,7 +17,6 @@ from tap_impact.records.timestamps import ONE_DAY, parse_timestamp
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-
 # "A report can be run for at most 365 days" (help pages on reports), both ends included.
 MAX_SPAN = timedelta(days=364)
 

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
 # State is written after this number of actions, which limits what a killed run repeats.
 ACTIONS_PER_STATE = 20
 

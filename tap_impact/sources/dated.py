@@ -12,14 +12,12 @@ from typing_extensions import override
 from tap_impact.api.client import MAX_PAGES
 from tap_impact.api.scopes import Need
 from tap_impact.errors import (
+    OF_ALL_REQUESTS,
     AccessDenied,
     NotFound,
     QueryRefused,
-    RateLimited,
     TooManyPages,
     Unreachable,
-    UntrustedHost,
-    WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.dated import DatedProgress
@@ -47,15 +45,7 @@ MAX_UNANSWERED = 10
 MAX_FAILED_QUERIES = 2
 
 # Errors that concern all queries of a list.
-OF_ALL_QUERIES = (
-    AccessDenied,
-    NotFound,
-    RateLimited,
-    TooManyPages,
-    Unreachable,
-    UntrustedHost,
-    WrongCredentials,
-)
+OF_ALL_QUERIES = (*OF_ALL_REQUESTS, AccessDenied, NotFound, TooManyPages)
 
 # How exactly the beginning of an account is found, if impact.com does not tell it.
 ONE_HOUR = timedelta(hours=1)

@@ -72,7 +72,7 @@ PAGE_ROWS = 20_000
 MAX_FAILURES = 2
 
 # The JSON of what has no value.
-BLANKS = {b"null", b'""'}
+NO_VALUE = {b"null", b'""'}
 
 # The part of what is read that tells about the reading itself.
 PERIODS = "periods"
@@ -200,7 +200,7 @@ class Report:
         columns = {name: values[name] for name in self.identity}
         if self.placed_by:
             columns[self.placed_by] = [
-                of_period if each in BLANKS else each for each in columns[self.placed_by]
+                of_period if each in NO_VALUE else each for each in columns[self.placed_by]
             ]
         return zip(*columns.values(), strict=True)
 
