@@ -99,6 +99,7 @@ def test_two_labelled_accounts_share_every_table(
     assert rows_by_label(warehouse, streams) == records_by_label(runs, streams)
 
 
+@pytest.mark.slow
 def test_a_catalog_from_before_the_label_gives_the_same_messages(
     sandbox: SandboxFactory,
 ) -> None:

@@ -11,6 +11,7 @@ from impact_sandbox import faults
 from impact_sandbox.exchange import Answer
 from impact_sandbox.switches import SCOPES
 
+from tests.cases import cases
 from tests.pipeline import CLICK_STREAMS, Pipeline, Wherever, edited, errors, warnings
 from tests.sandbox.client import ask
 
@@ -103,7 +104,7 @@ KEPT: dict[str, tuple[Callable[[Sandbox], Wherever], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(
-    ("trouble", "switches"), ASKED_FOR_ANEW.values(), ids=ASKED_FOR_ANEW.keys()
+    ("trouble", "switches"), cases(ASKED_FOR_ANEW, slow=["400", "404", "HTML"])
 )
 def test_a_bad_day_is_asked_for_ever_more_rarely_and_at_last_loaded(
     clicks: Pipeline, trouble: Callable[[Sandbox], Wherever], switches: dict[str, Any]
@@ -129,7 +130,13 @@ def test_a_bad_day_is_asked_for_ever_more_rarely_and_at_last_loaded(
     assert open_days(clicks) == set()
 
 
-@pytest.mark.parametrize(("trouble", "switches"), KEPT.values(), ids=KEPT.keys())
+@pytest.mark.parametrize(
+    ("trouble", "switches"),
+    cases(
+        KEPT,
+        slow=["a link that expires at once", "a job that is 500", "a download that is reset"],
+    ),
+)
 def test_a_day_whose_file_cannot_be_had_costs_one_export(
     clicks: Pipeline, trouble: Callable[[Sandbox], Wherever], switches: dict[str, Any]
 ) -> None:

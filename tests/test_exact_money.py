@@ -14,6 +14,8 @@ from tests.runs import catalog
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory, Warehouse
 
+pytestmark = pytest.mark.slow
+
 OF_20_DIGITS = "12345678901234.123456"
 OF_15_DIGITS = "123456789.123456"
 """As many as a double holds, which `use_copy` of target-postgres makes of every number."""

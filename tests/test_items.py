@@ -184,7 +184,10 @@ def test_runs_of_a_few_actions_add_up(serve: Callable[..., Sandbox], most: int) 
     assert repeated == 0
 
 
-@pytest.mark.parametrize(("hours", "runs", "days", "a_day"), [(24, 6, 20, 5), (0.25, 4, 4, 15)])
+@pytest.mark.parametrize(
+    ("hours", "runs", "days", "a_day"),
+    [pytest.param(24, 6, 20, 5, marks=pytest.mark.slow), (0.25, 4, 4, 15)],
+)
 def test_what_changed_is_asked_again_and_nothing_else(
     serve: Callable[..., Sandbox], hours: float, runs: int, days: int, a_day: int
 ) -> None:
@@ -213,6 +216,7 @@ def test_what_changed_is_asked_again_and_nothing_else(
         assert not gone & expected.keys()
 
 
+@pytest.mark.slow
 def test_each_state_of_a_run_is_where_another_can_go_on(serve: Callable[..., Sandbox]) -> None:
     sandbox = serve(World(seed="items", actions_per_day=8, opened=OPENED), hourly_detail=5000)
     messages = load(sandbox).messages
@@ -497,7 +501,7 @@ def test_an_action_without_an_id_is_left_out_and_told(
     assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {nameless}
 
 
-@pytest.mark.parametrize("most", [1, 2, 100])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.slow), 5, 100])
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
 def test_an_action_without_a_date_is_loaded_without_one(
     serve: Callable[..., Sandbox], method: str, most: int

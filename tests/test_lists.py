@@ -81,6 +81,7 @@ def test_a_months_actions_that_lock_in_one_second_are_asked_for_by_campaign() ->
     assert any("CampaignId" in request.query for request in sandbox.requests)
 
 
+@pytest.mark.slow
 def test_a_second_whose_large_pages_fail_is_asked_for_by_campaign_in_small_ones() -> None:
     fails = faults.status(500)
     large = Wherever(

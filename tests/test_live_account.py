@@ -14,6 +14,7 @@ from impact_sandbox.switches import CHOICES, SCOPES, Switches
 from impact_sandbox.world import World
 from inflection import underscore
 
+from tests.cases import cases
 from tests.inside import command_inside, run_inside
 from tests.pipeline import CLICK_STREAMS, STREAMS, Pipeline, Wherever, edited, errors, warnings
 from tests.runs import Run, catalog
@@ -274,6 +275,7 @@ def test_an_account_of_ten_days_is_loaded_each_day(sandbox: SandboxFactory) -> N
         impact.advance(86_400)
 
 
+@pytest.mark.slow
 def test_windows_that_stay_open_become_few(sandbox: SandboxFactory) -> None:
     busy = SMALL | {"actions_per_day": 40}
     account = pipeline(sandbox(at=NOW, seed="busy", **busy, **SWITCHES), "actions")
@@ -331,11 +333,23 @@ TROUBLES: dict[str, tuple[str, Wherever]] = {
     "exports are 400": ("clicks", endless(REFUSED, "ClickExport")),
     "jobs are 500": ("clicks", endless(faults.status(500), "Jobs")),
 }
+LIKE_ANOTHER = {
+    "campaigns are HTML",
+    "the account is 500",
+    "the account is a list",
+    "the account is a text",
+    "the account is empty",
+    "actions are 500",
+    "updates are 400",
+    "a total of updates is too high",
+    "exports are 400",
+    "jobs are 500",
+}
 NEEDS = {"actions": {"action_items"}}
 """Streams that cannot be whole without another."""
 
 
-@pytest.mark.parametrize(("stream", "trouble"), TROUBLES.values(), ids=TROUBLES.keys())
+@pytest.mark.parametrize(("stream", "trouble"), cases(TROUBLES, slow=LIKE_ANOTHER))
 def test_a_stream_that_fails_leaves_the_others_loaded(
     account: Pipeline, stream: str, trouble: Wherever
 ) -> None:
@@ -809,7 +823,7 @@ FIRST_MOMENT, LAST_MOMENT = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
 @pytest.mark.parametrize(
     "bookmark",
     [
-        {"replication_key_value": FIRST_MOMENT},
+        pytest.param({"replication_key_value": FIRST_MOMENT}, marks=pytest.mark.slow),
         {"replication_key_value": FIRST_MOMENT, "history_since": LAST_MOMENT},
         MOMENT | {"history_since": LAST_MOMENT},
         {"replication_key_value": LAST_MOMENT, "history_since": LAST_MOMENT},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
 from impact_sandbox import faults
 
 from tests.inside import run_inside
@@ -12,6 +13,8 @@ from tests.runs import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import SandboxFactory, Warehouse
+
+pytestmark = pytest.mark.slow
 
 STREAMS = ("account", "action_updates", "actions", "campaigns")
 BY_STATE = "SELECT state, count(*), sum(payout) FROM actions GROUP BY state"

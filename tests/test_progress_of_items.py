@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,7 @@ Runs = list[tuple[int, int]]
 runs_of_a_week = st.lists(st.tuples(st.integers(0, 12_000), st.integers(0, 6)), max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(lives(), runs_of_a_week)
 def test_each_version_is_asked_once_and_the_last_of_all_arrive(

@@ -656,6 +656,7 @@ def test_a_day_is_found_under_each_name_that_reports_give_it(
 # -- items from a report ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_items_from_a_report_are_those_of_each_action(sandbox: SandboxFactory) -> None:
     world = World(seed="items", actions_per_day=6, opened=date(2026, 3, 1), clicks_per_day=1)
     impact = sandbox(world=world, at=AT, job_life=["COMPLETED"], hourly_detail=10**6)

@@ -9,6 +9,7 @@ import json
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from impact_sandbox import database
 from jsonschema import Draft7Validator, FormatChecker  # type: ignore[import-untyped]
 
@@ -61,6 +62,7 @@ def test_the_formats_are_checked() -> None:
         assert not validator.is_valid(wrong)
 
 
+@pytest.mark.slow
 def test_no_column_has_to_be_quoted(database_port: int) -> None:
     names = {
         name

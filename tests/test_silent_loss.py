@@ -182,7 +182,13 @@ def listing(*campaign_ids: str) -> Wherever:
     return Wherever(lambda seen: edited(edit) if seen.resource == "Campaigns" else None)
 
 
-@pytest.mark.parametrize("listed", [("2001", "2107", "2150", "2203"), ()], ids=["all but one", ""])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param(("2001", "2107", "2150", "2203"), id="all but one", marks=pytest.mark.slow),
+        pytest.param((), id="none"),
+    ],
+)
 def test_campaigns_that_are_not_listed_are_in_a_split_window_too(
     locking: Pipeline, listed: tuple[str, ...]
 ) -> None:
@@ -218,6 +224,7 @@ def test_a_window_that_cannot_be_halved_is_read_by_the_largest_pages(
     assert (locking.wrong_actions(), locking.missing_updates()) == (set(), set())
 
 
+@pytest.mark.slow
 def test_what_is_too_large_by_any_split_stops_nothing_else(locking: Pipeline) -> None:
     locking.sandbox.switch(largest_page=FITS_NOTHING)
     run = locking.run()
@@ -240,6 +247,7 @@ def is_narrow(seen: SeenRequest) -> bool:
     return datetime.fromisoformat(end) - datetime.fromisoformat(start) < timedelta(hours=1)
 
 
+@pytest.mark.slow
 def test_a_window_that_stays_open_is_not_searched_for_anew(locking: Pipeline) -> None:
     locking.sandbox.switch(largest_page=FITS_NOTHING)
     searches = []

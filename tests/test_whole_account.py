@@ -103,6 +103,7 @@ def private(world: World) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_no_private_value_of_the_account_is_in_any_byte(tmp_path: Path) -> None:
     files = {
         "encoding": {"format": "jsonl", "compression": "gzip"},
@@ -248,6 +249,7 @@ def estimates(config: dict[str, Any]) -> dict[tuple[str, ...], int]:
     return {tuple(streams.split(", ")): int(number) for streams, number in found}
 
 
+@pytest.mark.slow
 def test_requests_are_those_of_the_estimate_within_a_tenth() -> None:
     life = ["COMPLETED"]
     with Sandbox(WORLD, at=NOW, job_life=life, daily_click_exports=10) as impact:

@@ -129,6 +129,7 @@ def test_books_without_an_error_add_up(sandbox: SandboxFactory) -> None:
     assert books.differences() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "differences"),
     [

@@ -137,6 +137,7 @@ def test_actions_of_a_withdrawal_and_other_earnings_are_what_it_paid(account: Sa
         )
 
 
+@pytest.mark.slow
 def test_other_earnings_are_the_bonus_lines_of_invoices() -> None:
     world = World(seed="bonus", actions_per_day=150, opened=date(2026, 1, 1))
     bonus: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)

@@ -41,6 +41,7 @@ def priced(payout: dict[str, Any], amount: Decimal, promo_code: str) -> tuple[st
     return payout["DefaultPayoutRate"], amount * Decimal(payout["DefaultPayoutRate"]) / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [FLAT, VARIED], ids=["flat", "varied"])
 def test_the_terms_in_force_when_an_action_is_created_give_its_payout(world: World) -> None:
     of_contracts = versions(world)
@@ -85,6 +86,7 @@ def test_other_terms_change_payouts_and_nothing_else() -> None:
     assert flat != varied
 
 
+@pytest.mark.slow
 def test_bonuses_are_what_the_tier_of_a_months_revenue_pays() -> None:
     world = World(seed="tiers", actions_per_day=100, clicks_per_day=0, opened=date(2026, 1, 1))
     (contract,) = (each for each in world.contracts(NOW) if each.paper.id == "S-79150")

@@ -51,6 +51,7 @@ def test_another_seed_is_another_account() -> None:
     assert list(other.actions(LATE)) != list(WORLD.actions(LATE))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(times, st.integers(1, 60 * 86_400))
 def test_a_later_world_is_the_same_world_grown_older(at: datetime, later: int) -> None:
