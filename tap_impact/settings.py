@@ -334,7 +334,7 @@ class Settings(NamedTuple):
 def problems(config: dict[str, Any]) -> list[str]:
     """Everything that is wrong with a config, a sentence each.
 
-    The config is made fit for use: normalized, and its defaults are filled in.
+    The SDK has its validation fill in the defaults, so this does too, and normalizes the config.
     No secret's value is in the sentences.
     """
     normalize(config)

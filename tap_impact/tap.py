@@ -118,14 +118,14 @@ class TapImpact(ImpactTap):
         if not wrong:
             entries = [Entry.of(each) for each in self.config.get("reports") or ()]
             with_items = self.config.get("action_items_source") == "report"
-            asked = report_streams(entries, self._metadata_of, with_items=with_items)
-            for stream in asked:
+            reports = report_streams(entries, self._metadata_of, with_items=with_items)
+            for stream in reports:
                 known = [each.name for each in stream.record_map.fields]
                 wrong += unknown_keys(stream.name, stream.keys, known)
         if wrong:
             raise settings_error(wrong, self.config)
-        taken = {stream.name for stream in asked}
-        return (*(each for each in STREAMS if each.name not in taken), *asked)
+        taken = {stream.name for stream in reports}
+        return (*(each for each in STREAMS if each.name not in taken), *reports)
 
     def _metadata_of(self, entry: Entry) -> Metadata | None:
         """The metadata of a report that is no preset; None, and a log line, if not available."""

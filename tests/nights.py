@@ -170,14 +170,14 @@ NIGHTS = {
         [faults.envelope("@total", ABSENT).at("Actions", **FOREVER)],
     ),
     "another host": Night(
-        "impact.com named a next page outside its API (…), which was not asked.",
+        "impact.com named a next page outside its API (…), which was not requested.",
         [faults.envelope("@nextpageuri", "http://127.0.0.2:9/x").at("Actions")],
         exit_code=1,
         tries=1,
         lost=(),
     ),
     "another host, in short": Night(
-        "impact.com named a next page outside its API (…), which was not asked.",
+        "impact.com named a next page outside its API (…), which was not requested.",
         [faults.envelope("@nextpageuri", "//127.0.0.2:9/x").at("Actions")],
         exit_code=1,
         tries=1,

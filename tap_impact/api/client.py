@@ -145,7 +145,7 @@ class ImpactClient:
     def now(self) -> datetime:
         """impact.com's present, in UTC and whole seconds.
 
-        If nothing was asked yet, the account is: any answer tells the time, whatever its status.
+        If nothing was requested yet, the account is: any answer tells the time, whatever status.
 
         Raises:
             WrongCredentials: impact.com does not know the account, so no run can do anything.
@@ -301,17 +301,17 @@ class ImpactClient:
         if not isinstance(uri, str) or not uri.startswith("/") or uri.startswith("//"):
             raise FatalAPIError(
                 f"impact.com named a next page outside its API ({self.redact(str(uri))[:80]}), "
-                "which was not asked. State is safe: run again."
+                "which was not requested. State is safe: run again."
             )
         return self.base_url + uri
 
-    def with_retries(self, send: Callable[[], T], asked: str) -> T:
+    def with_retries(self, send: Callable[[], T], path: str) -> T:
         """Send a request until it succeeds, or until retries are of no use.
 
         Args:
             send: sends it once. RateLimited, RetriableAPIError and the exceptions of `requests`
                 are worth another try.
-            asked: what it requests, to be shown.
+            path: what it requests, to be shown.
 
         Raises:
             FatalAPIError: At once.
@@ -324,7 +324,7 @@ class ImpactClient:
         limit_pauses = exponential_pauses(1)
         # `backoff`'s own decorators would sleep on through a signal in another thread.
         while True:
-            self.rate_limiter.wait_for_turn(endpoint_of(asked))
+            self.rate_limiter.wait_for_turn(endpoint_of(path))
             try:
                 return send()
             except RateLimited as error:
@@ -347,7 +347,7 @@ class ImpactClient:
             except (RetriableAPIError, requests.exceptions.RequestException) as error:
                 tries += 1
                 unanswered = isinstance(error, requests.exceptions.RequestException)
-                what = f"{explain(error)} (request: {asked})." if unanswered else str(error)
+                what = f"{explain(error)} (request: {path})." if unanswered else str(error)
                 if not is_retryable(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
@@ -363,8 +363,8 @@ class ImpactClient:
 
     def display_path(self, url: str) -> str:
         """What a URL requests, without the account, as it may be shown to a person."""
-        asked = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
-        return self.redact(asked) or "/"
+        path = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
+        return self.redact(path) or "/"
 
     def redact(self, words: str) -> str:
         """A text without its secrets."""
@@ -372,11 +372,11 @@ class ImpactClient:
             words = words.replace(secret, name)
         return words
 
-    def _send(self, method: str, url: str, asked: str) -> requests.Response:
+    def _send(self, method: str, url: str, path: str) -> requests.Response:
         """Send one request, once, and read the headers of its answer; the caller closes it."""
         # Such a part would be taken for a step, by which the URL would name something else.
         if not {".", ".."}.isdisjoint(urlsplit(url).path.split("/")):
-            raise FatalAPIError(f"{asked} cannot be requested: no URL can name what is . or ..")
+            raise FatalAPIError(f"{path} cannot be requested: no URL can name what is . or ..")
         try:
             response = self._session.request(
                 method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
@@ -384,23 +384,23 @@ class ImpactClient:
         except RuntimeError as error:
             # `requests` reads the body of a redirect, and fails where it cannot be decompressed.
             raise requests.exceptions.ContentDecodingError(error) from None
-        self.logger.debug("%s %s: %d", method, asked, response.status_code)
+        self.logger.debug("%s %s: %d", method, path, response.status_code)
         self._clock.synchronize(response.headers)
-        self.rate_limiter.update(endpoint_of(asked), response.headers)
+        self.rate_limiter.update(endpoint_of(path), response.headers)
         return response
 
     def _get(self, url: str) -> Any:
-        asked = self.display_path(url)
+        path = self.display_path(url)
 
         def send() -> Any:
-            body = self._body(self._answer(url, asked), asked, decode)
+            body = self._body(self._answer(url, path), path, decode)
             if body is None:
                 return {}
             if not isinstance(body, dict | list):
-                raise RetriableAPIError(f"impact.com answered {asked} with JSON that is no object.")
+                raise RetriableAPIError(f"impact.com answered {path} with JSON that is no object.")
             return body
 
-        return self.with_retries(send, asked)
+        return self.with_retries(send, path)
 
     def _get_page(
         self,
@@ -410,63 +410,63 @@ class ImpactClient:
         row_type: type[msgspec.Struct] | None,
         known: dict[int, PageBody] | None,
     ) -> PageBody:
-        asked = self.display_path(url)
+        path = self.display_path(url)
         read = page_decoder(data_keys[0], row_type) if row_type else decode
 
         def send() -> PageBody:
-            answer = self._answer(url, asked)
+            answer = self._answer(url, path)
             digest = hash(answer)
             if known and digest in known:
                 return known[digest]
-            page = page_body(self._body(answer, asked, read), data_keys)
+            page = page_body(self._body(answer, path, read), data_keys)
             # Rows would be lost if anything else were taken for a page without rows.
             if page is None:
                 raise RetriableAPIError(
-                    f"impact.com answered {asked} with JSON that is no page of {data_keys[0]}."
+                    f"impact.com answered {path} with JSON that is no page of {data_keys[0]}."
                 )
             if known is not None:
                 known[digest] = page._replace(rows=[])
             return page
 
-        return self.with_retries(send, asked)
+        return self.with_retries(send, path)
 
-    def _answer(self, url: str, asked: str) -> Answer | None:
+    def _answer(self, url: str, path: str) -> Answer | None:
         """One answer as it came; None if it has no content."""
-        with self._send("GET", url, asked) as response:
+        with self._send("GET", url, path) as response:
             if response.status_code == HTTPStatus.NO_CONTENT:
                 return None
             if response.status_code != HTTPStatus.OK:
-                raise self._error(response, asked)
+                raise self._error(response, path)
             # `content` would take it in pieces of 10 KiB.
             content = b"".join(response.iter_content(BLOCK_BYTES))
             return Answer(content, response.headers.get("Content-Type", "no content type"))
 
-    def _body(self, answer: Answer | None, asked: str, read: Decode) -> Any:
+    def _body(self, answer: Answer | None, path: str, read: Decode) -> Any:
         """The JSON of an answer; None if it has no content."""
         if answer is None:
             return None
         try:
-            body = read(answer.content, partial(self._report_replaced, asked))
+            body = read(answer.content, partial(self._report_replaced, path))
         except NOT_JSON:
             raise RetriableAPIError(
-                f"impact.com answered {asked} with something that is not JSON "
+                f"impact.com answered {path} with something that is not JSON "
                 f"({answer.content_type})."
             ) from None
         # A job has a status of that name, and an id.
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
-            raise RetriableAPIError(f"impact.com answered {asked}: {self._message(answer.content)}")
+            raise RetriableAPIError(f"impact.com answered {path}: {self._message(answer.content)}")
         return body
 
-    def _report_replaced(self, asked: str, what: str) -> None:
+    def _report_replaced(self, path: str, what: str) -> None:
         """Say once in a run what was replaced in an answer, for each kind."""
         if what not in self._replaced:
             self._replaced.add(what)
-            self.logger.warning("impact.com's answer to %s holds %s.", asked, what)
+            self.logger.warning("impact.com's answer to %s holds %s.", path, what)
 
-    def _error(self, response: requests.Response, asked: str) -> Exception:
+    def _error(self, response: requests.Response, path: str) -> Exception:
         """The error for a status, with a message for the user."""
         status = response.status_code
-        what = f"impact.com answered {status} to {asked}"
+        what = f"impact.com answered {status} to {path}"
         message = self._message(response.content)
         match status:
             case HTTPStatus.UNAUTHORIZED:
@@ -543,12 +543,12 @@ def page_number(url: str) -> str:
     return dict(parse_qsl(urlsplit(url).query)).get("Page", "")
 
 
-def endpoint_of(asked: str) -> str:
+def endpoint_of(path: str) -> str:
     """What limits count by: `Actions` for `/Actions/1.2.3/Items`.
 
     Reports count by themselves: those of sums have 250 requests an hour, others 500, their list
     and metadata 1,000 ("Rate limits").
     """
-    path = urlsplit(asked).path.lstrip("/")
-    first = path.partition("/")[0]
-    return path if first == "Reports" else first
+    below = urlsplit(path).path.lstrip("/")
+    first = below.partition("/")[0]
+    return below if first == "Reports" else first

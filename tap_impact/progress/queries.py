@@ -105,12 +105,12 @@ def without_unanswered(
         if start < window.start:
             yield query._replace(window=Window(start, window.start - NARROWEST))
         too_large = {each.campaign_id for each in unanswered if each.window == window}
-        asked = (
+        campaigns = (
             [query.campaign_id]
             if query.campaign_id
             else sorted({*campaign_ids, *filter(None, too_large)})
         )
-        for campaign_id in asked:
+        for campaign_id in campaigns:
             there = query._replace(window=window, campaign_id=campaign_id)
             if campaign_id not in too_large:
                 yield there

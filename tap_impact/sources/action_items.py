@@ -61,7 +61,7 @@ MAX_CONSECUTIVE_ERRORS = 3
 
 MAX_NAMED = 10
 
-# Errors that concern all actions.
+# Errors that concern all actions. A connection that fails may be back for the next one.
 OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
 
 # Errors that concern one action only.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # As many failures one after another are no accident of a few parents.
 MAX_IN_A_ROW = 3
 
-# Whatever the parent, the next request would meet the same.
+# Whatever the parent, the next request would meet the same. A connection may be back for it.
 OF_ALL_PARENTS = (RateLimited, UntrustedHost, WrongCredentials)
 
 # No parent has this id. Who lacks the scope gets a 403 for it, all others a 404 or no rows.
