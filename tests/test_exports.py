@@ -385,8 +385,17 @@ def test_no_credentials_are_sent_to_an_open_line(travel: Any) -> None:
     assert "not https" in str(run.exports.last_error)
 
 
-def test_a_day_that_cannot_be_had_keeps_no_other_from_loading(travel: Any) -> None:
-    run = travel(faults.empty().at("files", times=2))
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.empty().at("files", times=2),
+        faults.Fault("job in a list", edits=lambda job: [job]).at("Jobs"),
+        faults.Fault("job without a word", edits=lambda _: {}).at("Jobs"),
+    ],
+    ids=lambda fault: fault.name,
+)
+def test_a_day_that_cannot_be_had_keeps_no_other_from_loading(travel: Any, fault: Fault) -> None:
+    run = travel(fault)
     assert run.run(DAYS) == DAYS[1:]
     assert str(run.exports.last_error).startswith(f"Clicks of {DAYS[0]}: ")
 

@@ -574,14 +574,12 @@ class Exports:
         """The job as impact.com has it; None if the token may not look."""
         if self._may_see_jobs:
             try:
-                found: dict[str, Any] = self._client.get(f"/Jobs/{job.id}")
+                return self._client.get_object(f"/Jobs/{job.id}")
             except AccessDenied:
                 self._may_see_jobs = False
                 self._logger.info(
                     "The token may not read jobs; downloads are retried until they succeed."
                 )
-            else:
-                return found
         return None
 
     def _download(self, job: Job) -> dict[str, Any] | File:
