@@ -24,6 +24,7 @@ from tap_impact.api.exports import Export, ExportQuery, Exports, Failure, Job, L
 from tap_impact.errors import AccessDenied, DownloadDenied
 from tap_impact.progress.click_days import complete_at
 from tap_impact.records.timestamps import EARLIEST
+from tests.pipeline import Wherever
 from tests.sandbox.client import ask
 
 if TYPE_CHECKING:
@@ -512,9 +513,20 @@ def test_a_job_that_is_not_known_everywhere_yet_is_waited_for(travel: Any) -> No
     assert run.asked["export"] == len(DAYS)
 
 
-def test_jobs_that_are_unknown_for_a_run_are_kept(travel: Any) -> None:
-    run = travel(faults.status(404).at("Jobs", times=ALWAYS))
+@pytest.mark.parametrize("end", ["", "/Download"])
+def test_jobs_that_are_unknown_for_a_run_are_kept(
+    travel: Any, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    run = travel()
+    unknown = faults.status(404)
+    run.sandbox.spoil(
+        Wherever(
+            lambda seen: unknown if seen.resource == "Jobs" and seen.path.endswith(end) else None
+        )
+    )
     assert run.run(DAYS) == []
+    assert f"{DAYS[0]}: impact.com does not find the export yet. The next run" in caplog.text
+    assert "still running" not in caplog.text
     assert run.next_run(DAYS, after=timedelta(minutes=10)) == []
     run.sandbox.spoil([])
     assert run.next_run(DAYS) == DAYS

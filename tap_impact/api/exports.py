@@ -301,6 +301,7 @@ class Exports:
         self._queries: dict[str, ExportQuery] = {}
         self._adopted: set[str] = set()
         self._waiting: list[str] = []
+        self._not_found: set[str] = set()
         self._replayed: set[str] = set()
         self._seen_running: set[str] = set()
         self._denied: dict[str, DownloadDenied] = {}
@@ -449,14 +450,18 @@ class Exports:
         """Wait for no export any longer."""
         for key in self._waiting:
             self._logger.warning(
-                "%s: the export is still running. The next run resumes it.",
+                "%s: %s. The next run resumes it.",
                 self._queries[key].title,
+                "impact.com does not find the export yet"
+                if key in self._not_found
+                else "the export is still running",
             )
         self._waiting.clear()
 
     def _fetch(self, key: str) -> Export | None:
         """The export of a key; None if there is none, or none yet."""
         job = self._ledger.jobs[key]
+        self._not_found.discard(key)
         try:
             failure = self._ledger.failures.get(key)
             again = failure is not None and failure.times >= FAILURES_BEFORE_REPLAY
@@ -467,6 +472,7 @@ class Exports:
                     return None
             return self._result(self._queries[key], self._ledger.jobs[key])
         except NotFound:
+            self._not_found.add(key)
             self._handle_unknown_job(key, job)
         except ExportFailed as error:
             level = logging.INFO if isinstance(error, ExportOutdated) else logging.WARNING
