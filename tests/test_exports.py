@@ -369,6 +369,15 @@ def test_what_the_token_may_not_do_is_told_apart(
     assert type(raised.value) is error
 
 
+def test_a_scope_is_found_to_lack_though_the_export_failed_before(travel: Any) -> None:
+    run = travel(faults.empty().at("files", times=2))
+    assert run.run(ONE) == []
+    run.sandbox.switch(scopes=SCOPES - {"Download export jobs"})
+    for _ in range(2):
+        with pytest.raises(DownloadDenied):
+            run.next_run(ONE)
+
+
 def test_an_empty_file_is_believed_when_it_comes_twice(travel: Any) -> None:
     before = [date(2025, 12, 31)]  # the account's first day is the next
     run = travel(empty_export="nothing")

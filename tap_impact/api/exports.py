@@ -337,7 +337,7 @@ class Exports:
             denied = error
         self._waiting = [key for key in due if key in self._ledger.jobs]
         yield from self._collect()
-        for key, why in self._denied.items():  # of another token, since others could be had
+        for key, why in self._denied.items():  # of another token, since this one may download
             self.fail(key, FatalAPIError(str(why)))
         if denied:
             raise denied
@@ -441,10 +441,18 @@ class Exports:
                 self._client.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, MAX_PAUSE)
-        # Those that were denied before, while others were not, say nothing about the token.
-        of_token = self._denied.keys() - self._ledger.failures.keys()
-        if of_token and not self._has_downloaded:
-            raise self._denied[min(of_token)]
+        if self._denied and not self._has_downloaded and not self._may_download():
+            raise self._denied[min(self._denied)]
+
+    def _may_download(self) -> bool:
+        """Whether the token has the scope: without it, even a job that does not exist is denied."""
+        try:
+            self._client.get(f"/Jobs/{NO_JOB}/Download")
+        except AccessDenied:
+            return False
+        except NotFound:
+            pass
+        return True
 
     def _stop_waiting(self) -> None:
         """Wait for no export any longer."""
