@@ -297,6 +297,7 @@ def test_a_failure_is_replayed_once_in_a_run_and_never_asked_for_again(
     assert run.run(ONE) == []
     assert run.asked == {"export": 1, "look": 2, "Replay": 1}
     assert f"Clicks of {ONE[0]}: the export ended as FAILED." in caplog.messages[-1]
+    assert caplog.messages[-1] == str(run.exports.last_error)
     run.sandbox.switch(replay_life=["QUEUED", "COMPLETED"])
     assert run.run(ONE) == ONE
     assert run.asked == {"look": 2, "Replay": 1, "Download": 1}
@@ -306,8 +307,11 @@ def test_a_failure_that_cannot_be_replayed_is_reported(
     travel: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = travel(job_life=["QUEUED", "FAILED"], scopes=SCOPES - {"Replay job"})
-    assert run.run(ONE) == []
-    assert "cannot be replayed (the token lacks Jobs Management > Replay job)" in caplog.text
+    for _ in range(3):
+        caplog.clear()
+        assert run.next_run(ONE, after=timedelta(days=1)) == []
+        assert "cannot be replayed (the token lacks Jobs Management > Replay job)" in caplog.text
+        assert caplog.messages[-1] == str(run.exports.last_error)
     assert [*run.ledger.jobs] == [str(ONE[0])]
 
 

@@ -521,6 +521,28 @@ def test_what_fills_a_page_is_exported_from_then_on(sandbox: SandboxFactory) -> 
     assert not runs.wrong(DAILY, date(2026, 4, 1), runs.today)
 
 
+def test_a_month_that_cannot_be_replayed_stays_open_and_stops_no_other(
+    sandbox: SandboxFactory,
+) -> None:
+    impact = sandbox(at=AT, world=WORLD, job_life=["COMPLETED"], replay_life=["COMPLETED"])
+    entry = {"preset": "performance_by_subid", "via": "export"}
+    runs = ReportRuns(impact, [entry], {"start_date": "2026-05-01T00:00:00-07:00"})
+    assert runs.run().exit_code == 0
+    impact.switch(scopes=SCOPES - {"Replay job"})
+    impact.advance(86_400)
+    run = runs.run()
+    assert run.exit_code == 1
+    assert f"{SUBIDS} of 2026-05: the export was made before all of its data" in run.stderr
+    assert "cannot be replayed (the token lacks Jobs Management > Replay job)" in run.stderr
+    read = {row["period"]: row["read_at"][:10] for row in runs.table("report_periods")}
+    assert read == {"2026-05": "2026-06-30", "2026-06": "2026-07-01"}
+    assert runs.state
+    assert runs.state["bookmarks"][SUBIDS]["open_periods"] == ["2026-05"]
+    impact.switch(scopes=SCOPES)
+    assert runs.run().exit_code == 0
+    assert not runs.wrong(SUBIDS, date(2026, 5, 1), date(2026, 5, 31))
+
+
 def test_a_report_of_any_columns_loads_with_types_from_its_metadata(
     sandbox: SandboxFactory,
 ) -> None:

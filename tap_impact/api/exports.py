@@ -302,7 +302,7 @@ class Exports:
         self._adopted: set[str] = set()
         self._waiting: list[str] = []
         self._not_found: set[str] = set()
-        self._replayed: set[str] = set()
+        self._obstacles: dict[str, str | None] = {}
         self._seen_running: set[str] = set()
         self._denied: dict[str, DownloadDenied] = {}
         self._has_downloaded = False
@@ -473,24 +473,20 @@ class Exports:
         try:
             failure = self._ledger.failures.get(key)
             again = failure is not None and failure.times >= FAILURES_BEFORE_REPLAY
-            if again and not job.replayed and key not in self._replayed:
-                # If it cannot be replayed, it may still have become better by itself.
-                obstacle = self._replay(key, "could not be used so far")
-                if obstacle is None:
-                    return None
+            # If it cannot be replayed, it may still have become better by itself.
+            if again and not job.replayed and self._replay(key, "could not be used so far"):
+                return None
             return self._result(self._queries[key], self._ledger.jobs[key])
         except NotFound:
             self._not_found.add(key)
             self._handle_unknown_job(key, job)
         except ExportFailed as error:
             level = logging.INFO if isinstance(error, ExportOutdated) else logging.WARNING
-            if key in self._replayed:
-                why = str(error)
-            elif (obstacle := self._replay(key, str(error), level)) is None:
-                return None
-            else:
-                why = f"{error}, and cannot be replayed ({obstacle})"
-            self._postpone(key, why)
+            if not self._replay(key, str(error), level):
+                obstacle = self._obstacles[key]
+                self._postpone(
+                    key, f"{error}, and cannot be replayed ({obstacle})" if obstacle else str(error)
+                )
         except DownloadDenied as error:
             self._waiting.remove(key)
             self._denied[key] = error
@@ -518,16 +514,11 @@ class Exports:
     def _postpone(self, key: str, why: str) -> None:
         """Leave a failed job for a later run."""
         self._waiting.remove(key)
-        job = self._ledger.jobs[key]
-        self._ledger.fail(key, self._client.now())
-        self._save()
-        self._logger.error(
-            "%s: the export %s. A later run replays it; if that does not help, ask impact.com's "
-            "support about job %s.",
-            self._queries[key].title,
-            why,
-            job.id,
+        words = (
+            f"the export {why}. A later run replays it; if that does not help, ask impact.com's "
+            f"support about job {self._ledger.jobs[key].id}."
         )
+        self.fail(key, ExportFailed(words))
 
     def _result(self, query: ExportQuery, job: Job) -> Export | None:
         """What a job has made; None as long as it runs.
@@ -616,25 +607,29 @@ class Exports:
             self._mode = {"Mode": "Stream"} if is_unanswered(error) else self._mode
             raise RetriableAPIError(f"{explain(error)} (request: a file).") from None
 
-    def _replay(self, key: str, why: str, level: int = logging.WARNING) -> str | None:
-        """Begin a job anew, once in a run ("Replay a job"); what hinders it, or None."""
-        self._replayed.add(key)
+    def _replay(self, key: str, why: str, level: int = logging.WARNING) -> bool:
+        """Begin a job anew, once in a run, if nothing hinders it; whether it was begun."""
+        if key in self._obstacles:
+            return False
         job = self._ledger.jobs[key]
-        try:
-            self._client.open("PUT", f"/Jobs/{job.id}/Replay").close()
-        except AccessDenied:
-            return "the token lacks Jobs Management > Replay job"
-        except (
-            FatalAPIError,
-            RetriableAPIError,
-            requests.exceptions.RequestException,
-        ) as error:
-            return type(error).__name__
+        self._obstacles[key] = self._ask_for_replay(job)
+        if self._obstacles[key]:
+            return False
         self._seen_running.discard(key)
         self._ledger.jobs[key] = job._replace(replayed=self._client.now())
         self._save()
         title = self._queries[key].title
         self._logger.log(level, "%s: the export %s. It is replayed.", title, why)
+        return True
+
+    def _ask_for_replay(self, job: Job) -> str | None:
+        """Send one request ("Replay a job"); what hinders it, or None."""
+        try:
+            self._client.open("PUT", f"/Jobs/{job.id}/Replay").close()
+        except AccessDenied:
+            return "the token lacks Jobs Management > Replay job"
+        except (FatalAPIError, RetriableAPIError, requests.exceptions.RequestException) as error:
+            return type(error).__name__
         return None
 
 
