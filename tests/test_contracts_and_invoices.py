@@ -12,7 +12,7 @@ from impact_sandbox.switches import SCOPES, Switches
 from impact_sandbox.world import World
 
 from tests.inside import run_inside
-from tests.pipeline import Pipeline, edited, warnings
+from tests.pipeline import Pipeline, Wherever, edited, warnings
 from tests.runs import Run, catalog
 from tests.tables import load
 
@@ -258,6 +258,26 @@ def test_without_the_scopes_of_money_the_rest_is_loaded(sandbox: SandboxFactory)
     assert "Contracts > Retrieve contracts" in said[0]
     assert "Invoices > Retrieve invoices" in said[1]
     assert done.records("actions")
+
+
+@pytest.mark.parametrize(
+    ("refused", "requests"), [({"DECLINED"}, 10), ({"DECLINED", "EXPIRED"}, 6)]
+)
+def test_contracts_of_a_status_that_is_refused_keep_no_others_from_loading(
+    sandbox: SandboxFactory, refused: set[str], requests: int
+) -> None:
+    refusal = faults.status(400)
+    rule = Wherever(lambda seen: refusal if seen.query.get("Status") in refused else None)
+    impact = sandbox(faults=rule)
+    streams = (*CONTRACTS, "exception_list_items")
+    done = run_inside(impact.settings(), catalog=catalog(*streams))
+    assert done.exit_code == 1
+    loaded = {row["status"] for row in done.records("contracts")}
+    assert loaded == (STATUSES - refused if requests == 10 else {"ACTIVE"})
+    assert asked(impact) == requests
+    assert done.records("exception_list_items")
+    assert "contract_payout_terms failed. impact.com answered 400 to /Contracts?" in done.stderr
+    assert not done.states
 
 
 def test_a_line_that_cannot_be_placed_is_asked_for_again(sandbox: SandboxFactory) -> None:

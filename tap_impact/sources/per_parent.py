@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tap_impact.api.scopes import Scope
+    from tap_impact.records.fields import Row
     from tap_impact.settings import Settings
     from tap_impact.sources.source import Sync
 
@@ -124,7 +125,7 @@ class PerParentSource(Source):
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         outcome = Outcome()
-        for parent_id in self._parent_ids(sync):
+        for parent_id in self._parent_ids(sync, outcome.failures):
             try:
                 yield from self._of_parent(sync, parent_id)
             except OF_ALL_PARENTS:
@@ -142,18 +143,27 @@ class PerParentSource(Source):
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
-        number = len(self._parent_ids(sync)) + self.parents.estimate(sync).next_run
+        failures: list[Exception] = []
+        number = len(self._parent_ids(sync, failures)) + self.parents.estimate(sync).next_run
+        if failures:
+            raise failures[0]
         return Estimate(number, number, OTHERS_AN_HOUR, "One for each parent, and to list them.")
 
     def _lacks_scope(self, sync: Sync) -> bool:
         return self._own_need.check(sync.client).has is False
 
-    def _parent_ids(self, sync: Sync) -> list[str]:
-        """The ids of all parents, each once."""
+    def _parent_ids(self, sync: Sync, failures: list[Exception]) -> list[str]:
+        """The ids of all parents, each once; if their list fails midway, of those that came."""
+        rows: list[Row] = []
         try:
-            rows = [row for page in self.parents.whole_list(sync) for row in page]
+            for page in self.parents.whole_list(sync):
+                rows += page
+        except OF_ALL_PARENTS:
+            raise
         except AccessDenied as error:
             raise ParentsDenied(str(error)) from error
+        except (FatalAPIError, RetriableAPIError) as error:
+            failures.append(error)
         ids = (each for row in rows for each in self.ids_of(row))  # type: ignore[arg-type]
         return [*dict.fromkeys(ids)]
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
+from tap_impact.errors import OF_ALL_REQUESTS, AccessDenied
 from tap_impact.progress.through import Through
 from tap_impact.progress.windows import Window
 from tap_impact.records.fields import timestamp_of
+from tap_impact.sources.dated import MAX_FAILED_QUERIES
 from tap_impact.sources.lists import LIST_PAGE_SIZE, ListSource
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate
 
@@ -48,22 +51,51 @@ class UpdatedSource(ListSource):
     def read(self, sync: Sync) -> Iterator[Batch]:
         progress, now = load_through(sync), sync.settings.now
         skipped_rows = sync.skipped_rows
-        for query in self._queries(progress):
-            found = query.feed.within(Window(progress.next_start(now), now)) if progress else {}
-            for rows in self.all_rows(sync, {**query.filters, **found}):
-                yield Batch(rows, sync.streams)
+        new = Window(progress.next_start(now), now) if progress else None
+        filters = [
+            {**query.filters, **(query.feed.within(new) if new else {})}
+            for query in self._queries(progress)
+        ]
+        for rows in self._all_found(sync, filters):
+            yield Batch(rows, sync.streams)
         if sync.skipped_rows == skipped_rows:
             save_through(sync, Through(now), self.replication_key)
 
     @override
     def whole_list(self, sync: Sync) -> Iterator[Sequence[Row]]:
-        for query in self.queries:
-            yield from self.all_rows(replace(sync, as_dicts=True), query.filters)
+        filters = [query.filters for query in self.queries]
+        yield from self._all_found(replace(sync, as_dicts=True), filters)
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
         number = len(self._queries(load_through(sync)))
         return Estimate(number, number, OTHERS_AN_HOUR, f"More beyond {LIST_PAGE_SIZE:,} rows.")
+
+    def _all_found(
+        self, sync: Sync, filters: Sequence[Mapping[str, str]]
+    ) -> Iterator[Sequence[Row]]:
+        """The rows that each of some queries finds.
+
+        Raises:
+            FatalAPIError, RetriableAPIError: One failed; the others were asked nevertheless, unless
+                two failed in a row.
+        """
+        first_error: Exception | None = None
+        failed_in_a_row = 0
+        for each in filters:
+            try:
+                yield from self.all_rows(sync, each)
+            except (*OF_ALL_REQUESTS, AccessDenied):
+                raise
+            except (FatalAPIError, RetriableAPIError) as error:
+                first_error = first_error or error
+                failed_in_a_row += 1
+                if failed_in_a_row == MAX_FAILED_QUERIES:
+                    break
+            else:
+                failed_in_a_row = 0
+        if first_error:
+            raise first_error
 
     def _queries(self, progress: Through | None) -> tuple[Query, ...]:
         return self.queries + self.later_queries if progress else self.queries
