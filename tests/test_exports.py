@@ -414,15 +414,33 @@ def test_a_day_that_cannot_be_had_keeps_no_other_from_loading(travel: Any, fault
     assert str(run.exports.last_error).startswith(f"Clicks of {DAYS[0]}: ")
 
 
-def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any) -> None:
-    run = travel(job_life=["COMPLETED"], replay_life=["QUEUED", "COMPLETED"])
-    sandbox = run.sandbox
-    sandbox.set_time(datetime(2026, 6, 29, 20, tzinfo=UTC))
-    early = ask(sandbox, "/ClickExport", Date="2026-06-29", ResultFormat="JSON").json()
+def exported_while_it_lasts(sandbox: Sandbox, day: date) -> None:
+    """Let somebody export a day before it is over, whose job is done when the tap asks for it."""
+    sandbox.switch(job_life=["COMPLETED"], replay_life=["QUEUED", "COMPLETED"])
+    sandbox.set_time(datetime(day.year, day.month, day.day, 20, tzinfo=UTC))
+    early = ask(sandbox, "/ClickExport", Date=day.isoformat(), ResultFormat="JSON").json()
     assert ask(sandbox, early["QueuedUri"]).json()["CompletedDate"]
     sandbox.set_time(NOW)
+    sandbox.switch(job_life=["QUEUED", "COMPLETED"])
+
+
+@pytest.mark.parametrize("lacks", [set(), {"Retrieve job"}], ids=["may look", "may not look"])
+def test_a_job_from_before_its_day_was_over_is_replayed(travel: Any, lacks: set[str]) -> None:
+    run = travel()
+    exported_while_it_lasts(run.sandbox, DAYS[0])
+    run.sandbox.switch(scopes=SCOPES - lacks)
     assert sorted(run.run(DAYS)) == sorted(DAYS)
-    assert run.asked["Replay"] == 1
+    assert (run.asked["export"], run.asked["Replay"]) == (len(DAYS), 1)
+
+
+def test_an_export_of_unknown_age_that_cannot_be_replayed_is_taken_with_a_warning(
+    travel: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = travel(job_life=["COMPLETED"], scopes=SCOPES - {"Retrieve job", "Replay job"})
+    assert run.run(ONE) == ONE
+    (warning,) = (each.getMessage() for each in caplog.records if each.levelname == "WARNING")
+    assert f"Clicks of {ONE[0]}: the export was complete before it was requested" in warning
+    assert "Jobs Management > Replay job" in warning
 
 
 def test_what_was_exported_too_early_is_not_taken_while_its_replay_is_slow(travel: Any) -> None:

@@ -300,6 +300,7 @@ class Exports:
         self._mode: dict[str, str] | None = None
         self._queries: dict[str, ExportQuery] = {}
         self._adopted: set[str] = set()
+        self._found_complete: set[str] = set()
         self._waiting: list[str] = []
         self._not_found: set[str] = set()
         self._obstacles: dict[str, str | None] = {}
@@ -421,6 +422,8 @@ class Exports:
             )
         self._ledger.jobs[query.key] = Job(found[1], requested)
         self._save()
+        if answer.get("Status") == "COMPLETED":
+            self._found_complete.add(query.key)
         return None
 
     def _collect(self) -> Iterator[Export]:
@@ -535,6 +538,8 @@ class Exports:
         is_old = job.requested < query.complete_at and not was_replayed(query, job)
         if seen is None and is_old:
             raise ExportOutdated("was requested before all of its data were known")
+        if seen is None and self._replay_if_old(query.key):
+            return None
         seen = seen or {}
         if seen and not self._is_complete(query, job, seen):
             if was_replayed(query, job):
@@ -557,6 +562,25 @@ class Exports:
             file=answer,
             expected=number(seen.get("RecordsProcessed")),
         )
+
+    def _replay_if_old(self, key: str) -> bool:
+        """Begin a job anew whose age cannot be known; whether it was begun.
+
+        The same parameters as ever before give the job that they gave then, and its old data.
+        """
+        if key not in self._found_complete:
+            return False
+        why = "was complete before it was requested, and the token may not read since when"
+        if self._replay(key, why, logging.INFO):
+            return True
+        self._found_complete.remove(key)
+        self._logger.warning(
+            "%s: the export %s. It is taken as it is, for it cannot be replayed (%s).",
+            self._queries[key].title,
+            why,
+            self._obstacles[key],
+        )
+        return False
 
     def _is_complete(self, query: ExportQuery, job: Job, seen: Mapping[str, Any]) -> bool:
         """Whether a finished job has all data, by its dates, or because we have replayed it."""
@@ -616,6 +640,7 @@ class Exports:
         if self._obstacles[key]:
             return False
         self._seen_running.discard(key)
+        self._found_complete.discard(key)
         self._ledger.jobs[key] = job._replace(replayed=self._client.now())
         self._save()
         title = self._queries[key].title
