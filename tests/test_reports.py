@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 AT = datetime(2026, 6, 30, 6, 10, tzinfo=UTC)
 OF_CLICKS = {"Export clicks", "Retrieve click"}
-TODAY = date(2026, 6, 30)
 DAILY = "report_daily_performance"
 SUBIDS = "report_performance_by_subid"
 WORLD = World(seed="periods", actions_per_day=3, clicks_per_day=4, opened=date(2026, 3, 1))

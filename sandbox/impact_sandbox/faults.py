@@ -187,9 +187,9 @@ def broken_gzip() -> Fault:
     return Fault("broken gzip", delivery=Delivery.BROKEN_GZIP)
 
 
-def held(*, processed: bool = True) -> Fault:
+def held() -> Fault:
     """Send nothing until the client gives up or the sandbox closes."""
-    return Fault("held", delivery=Delivery.HELD, processed=processed)
+    return Fault("held", delivery=Delivery.HELD)
 
 
 # -- answers of another shape --------------------------------------------------------------------

@@ -206,9 +206,9 @@ def is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in BLANKS)
 
 
-def computed(name: str, json_type: str, description: str, **more: Any) -> Field:
-    """What no row holds: the source gives it."""
-    return Field("", name, described(json_type, description) | more, str)
+def computed(name: str, description: str, **more: Any) -> Field:
+    """Text that no row holds: the source gives it."""
+    return Field("", name, described("string", description) | more, str)
 
 
 def given(name: str, schema: dict[str, Any]) -> Field:

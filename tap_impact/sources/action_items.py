@@ -92,16 +92,13 @@ class LookupList:
             RowsWithoutKey: Some rows have none; all others were given.
         """
         without_key = 0
-        for rows in self.source.within(self.of(sync), window, purpose):
+        # The pages are decoded by the list's own map, not by that of the items.
+        for rows in self.source.within(replace(sync, streams=[self]), window, purpose):
             lines = self.lines(rows)
             without_key += len(rows) - len(lines)
             yield from lines
         if without_key:
             raise RowsWithoutKey(f"{self.name} has {without_key} without an id that can be read.")
-
-    def of(self, sync: Sync) -> Sync:
-        """A run in which the pages are decoded by the list's own map, not by that of the items."""
-        return replace(sync, streams=[self])
 
     def lines(self, rows: Sequence[Row]) -> list[bytes]:
         """The JSON of the records of rows, but for those without a key."""

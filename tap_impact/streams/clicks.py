@@ -36,10 +36,9 @@ IDENTITY = (
 CLICK = RecordMap(
     computed(
         "click_key",
-        "string",
         "Hash of the click, and its ordinal among identical ones of the day.",
     ),
-    computed("click_day", "string", "Day of the click, by which its export was requested.", **DAY),
+    computed("click_day", "Day of the click, by which its export was requested.", **DAY),
     text("Id", "Consumer's journey (im_ref, irclickid); several clicks may share it."),
     text("CampaignId", "Campaign (program) of the brand."),
     verbatim("CampaignName", "Name of the campaign."),

@@ -305,17 +305,14 @@ PRESETS = {
 
 # What the source gives beside a report's own columns.
 OWN = (
-    computed("period", "string", "The period that was requested: a day, a month, or all."),
-    computed("period_start", "string", "First day of the period.", **DAY),
-    computed("period_end", "string", "Last day of it that was requested.", **DAY),
-    computed("report_id", "string", "What impact.com calls the report."),
+    computed("period", "The period that was requested: a day, a month, or all."),
+    computed("period_start", "First day of the period.", **DAY),
+    computed("period_end", "Last day of it that was requested.", **DAY),
+    computed("report_id", "What impact.com calls the report."),
 )
-ROW_KEY = computed(
-    "row_key", "string", "Hash of what makes the row itself, and its ordinal in the period."
-)
+ROW_KEY = computed("row_key", "Hash of what makes the row itself, and its ordinal in the period.")
 READ_AT = computed(
     "read_at",
-    "string",
     "Start of the run that read the row. Rows of a period that are older than read_at of it in "
     "report_periods are no longer in the report.",
     **DATE_TIME,
