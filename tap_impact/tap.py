@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import IO
 
-    from tap_impact.sources.reports import Metadata
+    from tap_impact.sources.reports import Attribute
     from tap_impact.streams.stream import Stream
 
 
@@ -118,7 +118,7 @@ class TapImpact(ImpactTap):
         if not wrong:
             entries = [Entry.of(each) for each in self.config.get("reports") or ()]
             with_items = self.config.get("action_items_source") == "report"
-            reports = report_streams(entries, self._metadata_of, with_items=with_items)
+            reports = report_streams(entries, self._attributes_of, with_items=with_items)
             for stream in reports:
                 known = [each.name for each in stream.record_map.fields]
                 wrong += unknown_keys(stream.name, stream.keys, known)
@@ -127,13 +127,13 @@ class TapImpact(ImpactTap):
         taken = {stream.name for stream in reports}
         return (*(each for each in STREAMS if each.name not in taken), *reports)
 
-    def _metadata_of(self, entry: Entry) -> Metadata | None:
-        """The metadata of a report that is no preset; None, and a log line, if not available."""
+    def _attributes_of(self, entry: Entry) -> Sequence[Attribute] | None:
+        """The columns of a report that is no preset; None, and a log line, if not available."""
         if not self.config.get("account_sid") or not self.config.get("auth_token"):
             self.logger.warning("%s is left out: its columns need the credentials.", entry.stream)
             return None
         try:
-            return metadata(self.client, entry.id)
+            return metadata(self.client, entry.id).attributes
         except (AccessDenied, NotFound) as error:
             self.logger.warning(SKIPPED_REPORT, entry.stream, error)
         except WrongCredentials:

@@ -61,7 +61,7 @@ def describe_report(client: ImpactClient, report_id: str) -> Iterator[str]:
     found = metadata(client, report_id)
     asked = PRESET_OF.get(report_id)
     entry = Entry.of(asked or {"id": report_id})
-    report = report_of(entry, None if asked else found)
+    report = report_of(entry, found.attributes)
     properties = report.record_map.json_schema()["properties"]
     yield "Parameters:"
     yield from (f"  {name}" for name in found.filters)

@@ -52,7 +52,7 @@ from tap_impact.streams.stream import Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_impact.sources.reports import Metadata
+    from tap_impact.sources.reports import Attribute
 
 # Whether an entry of the setting `reports` is what its JSON schema says, which tells what is not.
 is_entry = JSONSchemaValidator(REPORT).is_valid
@@ -356,7 +356,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, asked: str | Mapping[str, Any]) -> Entry:
-        """Read an entry that `problems` found nothing wrong with."""
+        """Read an entry that `entry_problems` found nothing wrong with."""
         entry: Mapping[str, Any] = {"preset": asked} if isinstance(asked, str) else asked
         preset = PRESETS.get(entry.get("preset", ""))
         report_id = entry.get("id") or (preset.id if preset else "")
@@ -422,23 +422,23 @@ def unknown_keys(stream: str, keys: Iterable[str], known: Sequence[str]) -> Iter
             )
 
 
-def report_of(entry: Entry, metadata: Metadata | None) -> Report:
+def report_of(entry: Entry, attributes: Sequence[Attribute] = ()) -> Report:
     """The report of an entry: with a preset's columns, or with those of its metadata."""
-    if entry.preset:
-        columns, sent_as, exact = entry.preset.columns, entry.preset.sent_as, None
-        identity = entry.preset.identity or tuple(each.name for each in columns if is_text(each))
+    preset = entry.preset
+    if preset:
+        columns, sent_as, exact = preset.columns, preset.sent_as, None
     else:
-        attributes = metadata.attributes if metadata else ()
-        exact = names = unique_names((each.name for each in attributes), OWN_NAMES)
+        sent_as, exact = None, unique_names((each.name for each in attributes), OWN_NAMES)
         columns = tuple(
             column_of(
-                names[each.name],
+                exact[each.name],
                 each.data_type,
                 f"{each.description or each.name} ({each.name} in impact.com)",
             )
             for each in attributes
         )
-        sent_as, identity = None, tuple(each.name for each in columns if is_text(each))
+    identity = preset.identity if preset else ()
+    identity = identity or tuple(each.name for each in columns if is_text(each))
     columns = tuple(as_key(each) if each.name in entry.keys else each for each in columns)
     row_key = (ROW_KEY,) if "row_key" in entry.keys else ()
     spans_periods = "period" not in entry.keys and entry.every is not Every.ALL
@@ -447,14 +447,14 @@ def report_of(entry: Entry, metadata: Metadata | None) -> Report:
         record_map=RecordMap(*row_key, *OWN, *columns, READ_AT),
         names=ColumnNames((each.source for each in columns), sent_as, exact),
         identity=identity if row_key else None,
-        placed_by=entry.preset.placed_by if entry.preset and spans_periods else "",
+        placed_by=preset.placed_by if preset and spans_periods else "",
         key_columns=tuple(each.source for each in columns if each.name in entry.keys),
         parameters=entry.parameters,
         every=entry.every,
         start=entry.start,
         lookback=entry.lookback,
         via=entry.via,
-        per=per_of(entry.preset),
+        per=per_of(preset),
     )
 
 
@@ -463,7 +463,7 @@ def per_of(preset: Preset | None) -> Per | None:
     if preset is None or preset.per is None:
         return None
     other, column, parameter = preset.per
-    return Per(report_of(Entry.of(other), None), column, parameter)
+    return Per(report_of(Entry.of(other)), column, parameter)
 
 
 def is_text(column: Field) -> bool:
@@ -473,7 +473,7 @@ def is_text(column: Field) -> bool:
 
 def report_streams(
     entries: Iterable[Entry],
-    metadata_of: Callable[[Entry], Metadata | None],
+    attributes_of: Callable[[Entry], Sequence[Attribute] | None],
     *,
     with_items: bool = False,
 ) -> list[Stream]:
@@ -481,7 +481,7 @@ def report_streams(
 
     Args:
         entries: what the setting holds.
-        metadata_of: gets the metadata of a report that is no preset; None leaves it out.
+        attributes_of: gets the columns of a report that is no preset; None leaves it out.
         with_items: whether `action_items` comes from a report too.
     """
     reports: dict[str, Report] = {}
@@ -503,9 +503,9 @@ def report_streams(
         )
     ]
     for entry in entries:
-        metadata = None if entry.preset else metadata_of(entry)
-        if entry.preset or metadata:
-            reports[entry.stream] = report_of(entry, metadata)
+        attributes = () if entry.preset else attributes_of(entry)
+        if attributes is not None:
+            reports[entry.stream] = report_of(entry, attributes)
             streams.append(
                 Stream(
                     name=entry.stream,
