@@ -883,3 +883,28 @@ def test_a_token_without_a_scope_is_told_which(sandbox: SandboxFactory) -> None:
     assert run.exit_code == 0, run.stderr
     assert {row["clicks"] for row in runs.table(DAILY)} == {0}, "an account without clicks"
     assert runs.current(SUBIDS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "indistinct"),
+    [
+        ([{"Paystub_Id": "7", "Amount": "1"}, {"Paystub_Id": "7", "Amount": "2"}], 1),
+        ([{"Paystub_Id": "", "Amount": "1"}], 1),
+        ([{"Paystub_Id": "7", "Amount": "1"}, {"Paystub_Id": "7", "Amount": "1"}], 0),
+    ],
+)
+def test_rows_of_one_key_fail_the_report_unless_they_are_the_same(
+    sandbox: SandboxFactory, rows: list[dict[str, str]], indistinct: int
+) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    of_report = faults.Fault("rows", edits=lambda body: body | {"Records": rows, "@total": "0"})
+    impact.spoil([of_report.at("Reports", times=faults.ALWAYS)])
+    runs = ReportRuns(impact, ["withdrawals"], {"start_date": "2026-06-02"})
+    run = runs.run()
+    said = f"in 2026-06, {indistinct} of {len(rows)} rows have no paystub_id of their own"
+    assert (said in run.stderr) == bool(run.exit_code) == bool(indistinct)
+    assert bool(runs.table("report_periods")) == (not indistinct)
+    keys = ["period", "row_key"]
+    runs = ReportRuns(impact, [{"preset": "withdrawals", "keys": keys}], runs.settings)
+    assert runs.run().exit_code == 0
+    assert len(runs.table("report_withdrawals")) == len(rows)

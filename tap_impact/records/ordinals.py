@@ -50,8 +50,12 @@ class Ordinals:
 
     def key(self, values: Iterable[bytes]) -> str:
         """A name for what these values make, and an ordinal among what is the same."""
-        digest = sha256(b",".join(values)).digest()[:DIGEST_BYTES]
+        digest = digest_of(values)
         return f"{digest.hex()}-{self.earlier(digest)}"
+
+    def is_new(self, values: Iterable[bytes]) -> bool:
+        """Whether these values occur for the first time; counts this occurrence."""
+        return not self.earlier(digest_of(values))
 
     def earlier(self, digest: bytes) -> int:
         """How often this digest occurred before; counts this occurrence."""
@@ -61,3 +65,8 @@ class Ordinals:
             (digest,),
         ).fetchone()
         return row[0]
+
+
+def digest_of(values: Iterable[bytes]) -> bytes:
+    """What stands for values that together identify something."""
+    return sha256(b",".join(values)).digest()[:DIGEST_BYTES]

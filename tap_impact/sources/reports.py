@@ -163,6 +163,8 @@ class Report:
     lest rows of several periods overwrite each other."""
     key_columns: tuple[str, ...] = ()
     """The columns without which no row can be told from another."""
+    key_has_period: bool = True
+    """Whether rows of several periods differ by their key, where those columns are blank."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     every: Every = Every.MONTH
     start: date | None = None
@@ -203,6 +205,19 @@ class Report:
                 of_period if each in NO_VALUE else each for each in columns[self.placed_by]
             ]
         return zip(*columns.values(), strict=True)
+
+    def indistinct(self, values: Mapping[str, Iterable[bytes]], ordinals: Ordinals) -> int:
+        """How many rows would overwrite others in the table, given the JSON of their properties."""
+        names = [field.name for field in self.record_map.sent if field.source in self.key_columns]
+        if self.identity is not None or not names:
+            return 0
+        found = 0
+        keys = zip(*(values[name] for name in names), strict=True)
+        for key, row in zip(keys, zip(*values.values(), strict=True), strict=True):
+            is_new_key, is_new_row = ordinals.is_new(key), ordinals.is_new(row)
+            is_blank = not self.key_has_period and NO_VALUE.issuperset(key)
+            found += is_blank or (is_new_row and not is_new_key)
+        return found
 
     def start_after(self, start: date) -> date:
         """How far back history is loaded, given how far everything else is."""
@@ -593,6 +608,7 @@ class Run:
             "report_id": report.id,
             "read_at": read_at,
         }
+        indistinct = 0
         encoder = RecordEncoder(report.record_map, (), {}, stream.anomalies)
         left = iter(report.made_of(map(report.names.renamed, found), read_at))
         with Ordinals() as ordinals:
@@ -600,11 +616,18 @@ class Run:
                 count += len(some)
                 self._require_keys(reading, some)
                 values, size = encoder.columns(some).listed()
+                indistinct += report.indistinct(values, ordinals)
                 if report.identity is not None:
                     identities = report.identities(values, size, period)
                     values["row_key"] = [to_json(ordinals.key(each)) for each in identities]
                 values |= {name: repeat(to_json(value), size) for name, value in given.items()}
                 yield Batch(Columns(values, size), [stream])
+        if indistinct:
+            raise FatalAPIError(
+                f"{stream.name}: in {period.name}, {indistinct} of {count} rows have no "
+                f"{' and '.join(report.key_columns)} of their own, so they would overwrite others. "
+                "Give the entry in `reports` another `name`, and `keys` such as `period, row_key`."
+            )
         row = given | {
             "report": stream.name,
             "row_count": count,

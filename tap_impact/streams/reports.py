@@ -449,6 +449,7 @@ def report_of(entry: Entry, attributes: Sequence[Attribute] = ()) -> Report:
         identity=identity if row_key else None,
         placed_by=preset.placed_by if preset and spans_periods else "",
         key_columns=tuple(each.source for each in columns if each.name in entry.keys),
+        key_has_period=not spans_periods,
         parameters=entry.parameters,
         every=entry.every,
         start=entry.start,
