@@ -156,7 +156,7 @@ class ImpactClient:
         return self._clock.now()
 
     def _ask_time(self) -> None:
-        with self._send("GET", self.base_url + self.account_path, "/") as response:
+        with self._send("GET", self._url(""), "/") as response:
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 raise self._error(response, "/")
 
@@ -174,8 +174,18 @@ class ImpactClient:
             AccessDenied, NotFound, QueryRefused, TooManyPages, RateLimited, FatalAPIError,
             RetriableAPIError: what stands in the way, in words for the person who runs the tap.
         """
-        query = f"?{urlencode(params, doseq=True)}" if params else ""
-        return self._get(f"{self.base_url}{self.account_path}{path}{query}")
+        url = self._url(path, params)
+        shown = self.display_path(url)
+
+        def send() -> Any:
+            body = self._body(self._answer(url, shown), shown, decode)
+            if body is None:
+                return {}
+            if not isinstance(body, dict | list):
+                raise RetriableAPIError(f"impact.com answered {shown} with JSON that is no object.")
+            return body
+
+        return self.with_retries(send, shown)
 
     def get_object(self, path: str) -> dict[str, Any]:
         """Fetch one JSON document that is an object, and not an empty one.
@@ -201,8 +211,7 @@ class ImpactClient:
             AccessDenied, NotFound, RateLimited, FatalAPIError, RetriableAPIError: as for `get`.
             requests.exceptions.RequestException: No answer came.
         """
-        query = f"?{urlencode(params, doseq=True)}" if params else ""
-        response = self._send(method, self.base_url + self.account_path + path + query, path)
+        response = self._send(method, self._url(path, params), path)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             with response:
                 raise self._error(response, path)
@@ -266,8 +275,7 @@ class ImpactClient:
         Raises:
             TooManyPages: the list is longer than that.
         """
-        query = urlencode(params, doseq=True)
-        url: str | None = f"{self.base_url}{self.account_path}{path}?{query}"
+        url: str | None = self._url(path, params)
         get_page = partial(self._get_page, data_keys=data_keys, row_type=row_type, known=known)
         seen = set()
         coming = None
@@ -372,6 +380,11 @@ class ImpactClient:
             words = words.replace(secret, name)
         return words
 
+    def _url(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        """The URL of a path below the account."""
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        return f"{self.base_url}{self.account_path}{path}{query}"
+
     def _send(self, method: str, url: str, path: str) -> requests.Response:
         """Send one request, once, and read the headers of its answer; the caller closes it."""
         # Such a part would be taken for a step, by which the URL would name something else.
@@ -388,19 +401,6 @@ class ImpactClient:
         self._clock.synchronize(response.headers)
         self.rate_limiter.update(endpoint_of(path), response.headers)
         return response
-
-    def _get(self, url: str) -> Any:
-        path = self.display_path(url)
-
-        def send() -> Any:
-            body = self._body(self._answer(url, path), path, decode)
-            if body is None:
-                return {}
-            if not isinstance(body, dict | list):
-                raise RetriableAPIError(f"impact.com answered {path} with JSON that is no object.")
-            return body
-
-        return self.with_retries(send, path)
 
     def _get_page(
         self,
