@@ -269,8 +269,7 @@ class TapImpact(ImpactTap):
     def fail_streams(self, streams: Sequence[ImpactStream], error: Exception) -> None:
         """Continue without streams that failed; the run ends with exit code 1."""
         names = join_names(streams)
-        words = str(error) if isinstance(error, SingerSDKError) else describe_unexpected(error)
-        self.logger.error("%s failed. %s", names, words)
+        self.logger.error("%s failed. %s", names, message_of(error))
         self.logger.debug("".join(traceback.format_tb(error.__traceback__)))
         self.failed += [stream.name for stream in streams]
 
@@ -458,17 +457,12 @@ class TapImpact(ImpactTap):
                 end.signal,
             )
             raise
-        except ConfigValidationError as error:
-            cls.logger.error(" ".join(error.errors))  # noqa: TRY400
-            sys.exit(1)
         except click.ClickException:
             raise
-        except SingerSDKError as error:
-            cls.logger.error(error)  # noqa: TRY400
-            sys.exit(1)
         except Exception as error:  # noqa: BLE001 - every error ends in a message
-            cls.logger.error(describe_unexpected(error))  # noqa: TRY400
-            cls.logger.debug("".join(traceback.format_tb(error.__traceback__)))
+            cls.logger.error(message_of(error))  # noqa: TRY400
+            if not isinstance(error, SingerSDKError):
+                cls.logger.debug("".join(traceback.format_tb(error.__traceback__)))
             sys.exit(1)
         if tap.denied:
             cls.logger.error(
@@ -502,12 +496,8 @@ def errors_as_messages() -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit):
         raise
-    except ConfigValidationError as error:
-        raise click.ClickException(" ".join(error.errors)) from None
-    except SingerSDKError as error:
-        raise click.ClickException(str(error)) from None
     except Exception as error:  # noqa: BLE001 - every error ends in a message
-        raise click.ClickException(describe_unexpected(error)) from None
+        raise click.ClickException(message_of(error)) from None
 
 
 def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
@@ -532,6 +522,13 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
         return None if content is None else Catalog.from_dict(content)
     except (AttributeError, KeyError, TypeError) as error:
         raise click.ClickException(f"--catalog is not a catalog: {error!r}") from None
+
+
+def message_of(error: Exception) -> str:
+    """What a person is told of an error."""
+    if isinstance(error, ConfigValidationError):
+        return " ".join(error.errors)
+    return str(error) if isinstance(error, SingerSDKError) else describe_unexpected(error)
 
 
 def describe_unexpected(error: Exception) -> str:
