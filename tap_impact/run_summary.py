@@ -10,7 +10,7 @@ from tap_impact.singer.adapter import sync_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_impact.singer.adapter import ImpactTap
+    from tap_impact.singer.adapter import ImpactStream, ImpactTap
 
 
 def run_summary(
@@ -25,17 +25,11 @@ def run_summary(
         skipped: streams whose required scope the token lacks.
     """
     limiter = tap.client.rate_limiter
-    streams = {}
-    for group in tap.groups():
-        for stream in group:
-            if stream.selected:
-                gap = None  # as in what is read as a whole each time
-                if not stream.is_full_table:
-                    gap = stream.source.oldest_gap(sync_of(tap, [stream]))
-                streams[stream.name] = {
-                    "rows": stream.rows_written,
-                    "oldest_gap": gap.isoformat() if gap else None,
-                }
+    streams = {
+        stream.name: {"rows": stream.rows_written, "oldest_gap": oldest_gap(tap, stream)}
+        for stream in tap.impact_streams.values()
+        if stream.selected
+    }
     gaps = [each["oldest_gap"] for each in streams.values() if each["oldest_gap"]]
     found: dict[str, Any] = {
         "seconds": round(seconds, 1),
@@ -56,3 +50,9 @@ def run_summary(
         ],
     }
     return json.dumps({"run_summary": found})
+
+
+def oldest_gap(tap: ImpactTap, stream: ImpactStream) -> str | None:
+    """The oldest day that a stream has not loaded; None if it has all, or is read as a whole."""
+    gap = None if stream.is_full_table else stream.source.oldest_gap(sync_of(tap, [stream]))
+    return gap.isoformat() if gap else None

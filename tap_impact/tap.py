@@ -295,26 +295,7 @@ class TapImpact(ImpactTap):
         bookmarks = state.get("bookmarks", {})
         if not isinstance(bookmarks, dict):
             raise FatalSyncError("State: its bookmarks are not an object.")
-        wrong, of_others = [], []
-        digest = account_digest(self.config.get("account_sid"))
-        sources = {declaration.name: declaration.source for declaration in self.declarations}
-        for stream, bookmark in bookmarks.items():
-            if not isinstance(bookmark, dict):
-                wrong.append(f"the bookmark of {stream} is not an object")
-            elif stream in sources:
-                try:
-                    sources[stream].check_bookmark(bookmark)
-                except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-                    wrong.append(f"the bookmark of {stream} cannot be read")
-                if bookmark.get(ACCOUNT_DIGEST, digest) != digest:
-                    of_others.append(stream)
-        if of_others:
-            wrong.append(
-                f"the bookmarks of {', '.join(of_others)} are of another account SID. Each account "
-                "needs a state of its own; for another token of the same account, take the entry "
-                f'"{ACCOUNT_DIGEST}" out of these bookmarks'
-            )
-        if wrong:
+        if wrong := [*self._bookmark_problems(bookmarks)]:
             raise FatalSyncError(
                 f"State: {'; '.join(wrong)}. A stream whose whole bookmark is taken out is loaded "
                 "anew."
@@ -325,6 +306,28 @@ class TapImpact(ImpactTap):
             for stream, bookmark in bookmarks.items()
         }
         super().load_state(state | {"bookmarks": mine})
+
+    def _bookmark_problems(self, bookmarks: Mapping[str, Any]) -> Iterator[str]:
+        """What is wrong with the bookmarks of a state."""
+        of_others = []
+        digest = account_digest(self.config.get("account_sid"))
+        sources = {declaration.name: declaration.source for declaration in self.declarations}
+        for stream, bookmark in bookmarks.items():
+            if not isinstance(bookmark, dict):
+                yield f"the bookmark of {stream} is not an object"
+            elif stream in sources:
+                try:
+                    sources[stream].check_bookmark(bookmark)
+                except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+                    yield f"the bookmark of {stream} cannot be read"
+                if bookmark.get(ACCOUNT_DIGEST, digest) != digest:
+                    of_others.append(stream)
+        if of_others:
+            yield (
+                f"the bookmarks of {', '.join(of_others)} are of another account SID. Each account "
+                "needs a state of its own; for another token of the same account, take the entry "
+                f'"{ACCOUNT_DIGEST}" out of these bookmarks'
+            )
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
