@@ -347,10 +347,13 @@ def test_a_parent_that_is_denied_or_gone_keeps_no_other_from_loading(
     assert is_activated(done)
 
 
-def test_a_parent_that_fails_fails_the_stream_after_the_others() -> None:
-    done, _ = deals(lambda campaign: faults.status(500) if campaign == "2044" else None)
+@pytest.mark.parametrize(("status", "failing"), [(500, {"2044"}), (400, ALL - {"2203"})])
+def test_a_parent_that_fails_fails_the_stream_after_the_others(
+    status: int, failing: set[str]
+) -> None:
+    done, _ = deals(lambda campaign: faults.status(status) if campaign in failing else None)
     assert done.exit_code == 1
-    assert campaigns_of(done) == ALL - {"2044"}
+    assert campaigns_of(done) == ALL - failing
     assert "deals failed." in done.stderr
     assert not is_activated(done)
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tap_impact.settings import Settings
     from tap_impact.sources.source import Sync
 
-# As many failures one after another are no accident of a few parents.
+# As many failures one after another are no accident of a few parents. What impact.com refuses at
+# once may be so many, such as campaigns that have ended, and costs a request each.
 MAX_IN_A_ROW = 3
 
 # Whatever the parent, the next request would meet the same. A connection may be back for it.
@@ -60,7 +61,7 @@ class Outcome:
             self.absent[parent_id] = error
         else:
             self.failures.append(error)
-            self.failed_in_a_row += 1
+            self.failed_in_a_row += isinstance(error, RetriableAPIError)
 
     def count_denial(self, parent_id: str, error: AccessDenied) -> bool:
         """Note that a parent's list may not be read; tell, once, that perhaps none may."""
