@@ -206,8 +206,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/api/exports.py": [
         (
             "a job of another token says nothing of this one",
-            "of_token = self._denied.keys() - self._ledger.failures.keys()",
-            "of_token = self._denied.keys()",
+            "not self._has_downloaded and not self._may_download():",
+            "not self._has_downloaded:",
             "tests/test_bad_click_days.py -k costs_one_export",
         ),
         (
@@ -402,8 +402,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "what was locked is looked at for weeks",
-            "oldest_first(max(recent - settlement_lookback, reach), now)",
-            "oldest_first(max(recent, reach), now)",
+            "max(recent - settlement_lookback, reach, min(start, covered.since))",
+            "max(recent, reach, min(start, covered.since))",
             "tests/test_account_life.py -k sixty",
         ),
         (
@@ -478,8 +478,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "what stayed open is asked again",
-            "before, self.progress.unanswered = self.progress.unanswered, []",
-            "before, self.progress.unanswered = [], []",
+            "to_repeat = [*self.progress.unanswered]",
+            "to_repeat = []",
             "tests/test_live_account.py -k cannot_be_placed",
         ),
         (
@@ -572,8 +572,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "items: any change of the action asks again",
-            "fingerprint(line, 6),",
-            'fingerprint(record["id"].encode(), 6),',
+            "fingerprint(line, 6)",
+            'fingerprint(record["id"].encode(), 6)',
             "tests/test_items.py -k any_change",
         ),
         (
@@ -650,8 +650,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
     "tap_impact/sources/reports.py": [
         (
             "the summary of a run looks at the report's own state",
-            "covered = Coverage.of_bookmark(report.progress_in(stream.bookmark))",
-            "covered = Coverage.of_bookmark(stream.bookmark)",
+            "covered = PeriodCoverage.of_bookmark(report.progress_in(stream.bookmark))",
+            "covered = PeriodCoverage.of_bookmark(stream.bookmark)",
             "tests/test_run_summary.py -k whichever_way",
         ),
     ],
@@ -785,8 +785,8 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (
             "an error of one stream leaves the others loaded",
-            "except (WrongCredentials, OutputError):\n                raise\n            except",
-            "except (FatalAPIError, OutputError):\n                raise\n            except",
+            "except (WrongCredentials, ConfigValidationError, OutputError):",
+            "except (FatalAPIError, ConfigValidationError, OutputError):",
             "tests/test_live_account.py -k leaves_the_others",
         ),
         (
