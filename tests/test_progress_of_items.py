@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_impact.progress.coverage import OVERLAP, Coverage, Purpose
-from tap_impact.progress.items import Action, Progress
+from tap_impact.progress.items import Action, ItemsProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def listed(
 
 def run(
     world: list[Life],
-    progress: Progress,
+    progress: ItemsProgress,
     now: datetime,
     allowed: int,
     fails: Callable[[str], bool] = lambda _: False,
@@ -118,12 +118,12 @@ def run(
     return asked
 
 
-def restored(progress: Progress) -> Progress:
+def restored(progress: ItemsProgress) -> ItemsProgress:
     """What the next run reads from state."""
     bookmark: dict[str, Any] = progress.coverage.bookmark("event_date") | progress.details()
     coverage = Coverage.of_bookmark(bookmark, start=START)
     assert coverage
-    return Progress.of_bookmark(coverage, bookmark)
+    return ItemsProgress.of_bookmark(coverage, bookmark)
 
 
 Runs = list[tuple[int, int]]
@@ -136,7 +136,7 @@ runs_of_a_week = st.lists(st.tuples(st.integers(0, 12_000), st.integers(0, 6)), 
 def test_each_version_is_asked_once_and_the_last_of_all_arrive(
     world: list[Life], runs: Runs
 ) -> None:
-    now, progress = FIRST_RUN, Progress(Coverage(FIRST_RUN, FIRST_RUN))
+    now, progress = FIRST_RUN, ItemsProgress(Coverage(FIRST_RUN, FIRST_RUN))
     asked = []
     for minutes, allowed in runs:
         asked += run(world, progress, now, allowed)
@@ -162,7 +162,7 @@ def test_what_does_not_come_stays_open_and_holds_nothing_up(
     world: list[Life], runs: Runs, troubled: set[int], until: int
 ) -> None:
     bad = {f"a{number:02}" for number in troubled}
-    now, progress = FIRST_RUN, Progress(Coverage(FIRST_RUN, FIRST_RUN))
+    now, progress = FIRST_RUN, ItemsProgress(Coverage(FIRST_RUN, FIRST_RUN))
     twin = restored(progress)
     asked: list[tuple[str, int]] = []
     for number, (minutes, allowed) in enumerate(runs):

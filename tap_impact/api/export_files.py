@@ -22,7 +22,7 @@ from tap_impact.records.fields import is_blank, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tap_impact.api.pages import Report
+    from tap_impact.api.pages import ReportReplaced
 
 Row = dict[str, Any]
 
@@ -143,7 +143,7 @@ CLICK_FORM = RowForm(
 )
 
 
-def csv_rows(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
+def csv_rows(file: IO[bytes], form: RowForm, report: ReportReplaced) -> Iterator[Row]:
     """The rows of a CSV file with a header."""
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
@@ -162,7 +162,7 @@ def csv_rows(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
         text.detach()
 
 
-def without_nul(lines: Iterable[str], report: Report) -> Iterator[str]:
+def without_nul(lines: Iterable[str], report: ReportReplaced) -> Iterator[str]:
     """Lines of text with U+FFFD for U+0000, as in JSON."""
     for line in lines:
         if "\0" in line:
@@ -170,7 +170,7 @@ def without_nul(lines: Iterable[str], report: Report) -> Iterator[str]:
         yield line.replace("\0", "\ufffd")
 
 
-def json_rows(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
+def json_rows(file: IO[bytes], form: RowForm, report: ReportReplaced) -> Iterator[Row]:
     """The rows of a JSON list, of the list inside an object, or of JSON lines."""
     file.seek(0)
     head = file.read(HEAD)
@@ -247,7 +247,9 @@ def value_end(buffer: bytes, position: int) -> int:
     return len(buffer) + 1
 
 
-def json_list(file: IO[bytes], opening: bytes, path: list[str], report: Report) -> Iterator[Row]:
+def json_list(
+    file: IO[bytes], opening: bytes, path: list[str], report: ReportReplaced
+) -> Iterator[Row]:
     """The rows of a list whose `opening` was read: all of the document up to its first row.
 
     A block of the file that parses as whole rows ends where a parser of the whole file would stand
@@ -271,7 +273,7 @@ def json_list(file: IO[bytes], opening: bytes, path: list[str], report: Report) 
     yield from mappings(document)
 
 
-def whole_rows(buffer: bytes, report: Report) -> tuple[list[Any], int] | None:
+def whole_rows(buffer: bytes, report: ReportReplaced) -> tuple[list[Any], int] | None:
     """The rows of a buffer that begins with one, and where the next begins; None if none is whole.
 
     Raises:
@@ -309,7 +311,7 @@ def cuts(buffer: bytes) -> Iterator[int]:
         brace = buffer.rfind(b"}", 0, brace)
 
 
-def json_lines(file: IO[bytes], form: RowForm, report: Report) -> Iterator[Row]:
+def json_lines(file: IO[bytes], form: RowForm, report: ReportReplaced) -> Iterator[Row]:
     """The rows of a file that has one on each line."""
     for line in file:
         if line.strip():

@@ -18,7 +18,7 @@ from tap_impact.records.fields import listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Report = Callable[[str], object]
+    ReportReplaced = Callable[[str], object]
     """Receives a description of what was replaced in a document."""
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").fullmatch
 class Decode(Protocol):
     """How a document becomes values; see `Decoder`."""
 
-    def __call__(self, content: bytes, report: Report | None = None) -> Any:
+    def __call__(self, content: bytes, report: ReportReplaced | None = None) -> Any:
         """Decode it."""
 
 
@@ -65,7 +65,7 @@ class Decoder:
         self._exact = msgspec.json.Decoder(document, float_hook=Decimal).decode
         self._lenient = msgspec.json.Decoder(document, float_hook=decimal_or_text).decode
 
-    def __call__(self, content: bytes, report: Report | None = None) -> Any:
+    def __call__(self, content: bytes, report: ReportReplaced | None = None) -> Any:
         """Decode a document.
 
         Args:
@@ -171,7 +171,7 @@ def page_decoder(data_key: str, row_type: type[msgspec.Struct]) -> Decode:
     )
     decode_typed = Decoder(page)
 
-    def decode_page(content: bytes, report: Report | None = None) -> Any:
+    def decode_page(content: bytes, report: ReportReplaced | None = None) -> Any:
         try:
             found = decode_typed(content, report)
         except msgspec.ValidationError:

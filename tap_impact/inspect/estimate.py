@@ -33,9 +33,9 @@ def estimates(tap: ImpactTap) -> Iterator[str]:
             yield f"{names}: not known. {error}"
             left_out.append(names)
             continue
-        line = f"{names}: the next run {requests(estimate.next_run, estimate.an_hour)}"
+        line = f"{names}: the next run {cost(estimate.next_run, estimate.an_hour)}"
         if estimate.whole > estimate.next_run:
-            line += f"; the whole history {requests(estimate.whole, estimate.an_hour)}"
+            line += f"; the whole history {cost(estimate.whole, estimate.an_hour)}"
         if any(stream.selected for stream in streams):
             next_run += estimate.next_run
             hours += estimate.next_run / estimate.an_hour
@@ -49,7 +49,7 @@ def estimates(tap: ImpactTap) -> Iterator[str]:
     )
 
 
-def requests(count: int, an_hour: int) -> str:
+def cost(count: int, an_hour: int) -> str:
     """A number of requests, and how long their limit makes them last."""
     return f"{as_requests(count)} ({lasting(count / an_hour)} of the hourly limit)"
 

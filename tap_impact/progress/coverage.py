@@ -1,7 +1,7 @@
 """Coverage: the interval that is loaded completely, and what to read next.
 
-It is the one idea of progress for every stream with dates: rows of impact.com cannot tell what is
-new (an Action has no last-updated field), only a window that was read to its end can.
+It is the one idea of progress for every list that is read by windows: rows of impact.com cannot
+tell what is new (an Action has no last-updated field), only a window that was read to its end can.
 """
 
 from __future__ import annotations

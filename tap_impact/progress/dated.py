@@ -54,7 +54,7 @@ class DatedProgress:
         """From when on impact.com answers; None if an earlier start of history may find more."""
         return self.account_start if self.refused_start and start >= self.refused_start else None
 
-    def leave_open(self, query: Query) -> None:
+    def add_unanswered(self, query: Query) -> None:
         """Let the next run repeat a query; whole windows of one purpose that meet become one."""
         for other in [*self.unanswered]:
             if merged := query.merged(other):

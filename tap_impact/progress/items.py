@@ -75,7 +75,7 @@ class Open(NamedTuple):
 
 
 @dataclass
-class Progress:
+class ItemsProgress:
     """Whose items are loaded. A run may stop between any two actions: that is more than Coverage.
 
     Catch-up goes from list to list of what changed; what it did of an unfinished list is `recent`.
@@ -93,7 +93,7 @@ class Progress:
     """By id, the actions whose items to request again; at most MAX_OPEN."""
 
     @classmethod
-    def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> Progress:
+    def of_bookmark(cls, coverage: Coverage, bookmark: Mapping[str, Any]) -> ItemsProgress:
         """Read the entries beside the coverage in Singer state.
 
         Raises:

@@ -47,13 +47,13 @@ def objects(value: object, fields: Iterable[Field]) -> Iterator[Mapping[str, Any
     return (item for item in listed(value, known) if isinstance(item, Mapping))
 
 
-def count(source: str, name: str, description: str, fields: Sequence[Field]) -> Field:
+def length(source: str, name: str, description: str, fields: Sequence[Field]) -> Field:
     """How many objects a list holds, which have these fields."""
 
-    def read_count(value: object) -> int:
+    def read_length(value: object) -> int:
         return sum(1 for _ in objects(value, fields))
 
-    return Field(source, name, described("integer", description), read_count)
+    return Field(source, name, described("integer", description), read_length)
 
 
 def read_blank(value: object) -> None:

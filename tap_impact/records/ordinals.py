@@ -1,4 +1,4 @@
-"""Numbers repeated values, in constant memory."""
+"""Numbers repeated rows, in constant memory."""
 
 from __future__ import annotations
 

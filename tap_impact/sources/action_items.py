@@ -30,13 +30,12 @@ from tap_impact.errors import (
     WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
-from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, Progress, fingerprint
+from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, ItemsProgress, fingerprint
 from tap_impact.progress.windows import Window, newest_first, oldest_first
 from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.columns import RecordEncoder
 from tap_impact.records.timestamps import EARLIEST, ONE_DAY, iso
-from tap_impact.sources.dated import load_progress as load_list_progress
-from tap_impact.sources.dated import save_coverage
+from tap_impact.sources.dated import load_progress, save_coverage
 from tap_impact.sources.lists import DEFAULT_PAGE_SIZE
 from tap_impact.sources.source import EVENTS_AN_HOUR, Batch, Estimate, Source
 
@@ -137,7 +136,7 @@ class ActionItemsSource(Source):
     @override
     def check_bookmark(self, bookmark: Mapping[str, Any]) -> None:
         self.actions.source.check_bookmark(bookmark)
-        Progress.of_bookmark(Coverage(EARLIEST, EARLIEST), bookmark)
+        ItemsProgress.of_bookmark(Coverage(EARLIEST, EARLIEST), bookmark)
 
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
@@ -152,7 +151,7 @@ class ActionItemsSource(Source):
 
     @override
     def oldest_gap(self, sync: Sync) -> date | None:
-        settings, progress = sync.settings, load_progress(sync)
+        settings, progress = sync.settings, load_items_progress(sync)
         start = max(settings.start, sync.account_start.known or settings.start)
         windows = progress.windows(now=settings.now, start=start, reach=settings.reach)
         gaps = [window.start for purpose, window in windows if purpose is Purpose.HISTORY]
@@ -161,7 +160,7 @@ class ActionItemsSource(Source):
 
     @override
     def estimate(self, sync: Sync) -> Estimate:
-        settings, progress = sync.settings, load_progress(sync)
+        settings, progress = sync.settings, load_items_progress(sync)
         start = settings.start
         lists = len([*progress.windows(now=settings.now, start=start, reach=settings.reach)])
         left = max(progress.coverage.since - start, timedelta())
@@ -358,7 +357,7 @@ class IncrementalReader:
         """Read the state; nothing is sent yet."""
         self._source = source
         self._sync = sync
-        self._progress = load_progress(sync)
+        self._progress = load_items_progress(sync)
         self._allowed = sync.settings.action_items_per_run
         self._failures = Failures(sync)
         self._is_cut = False
@@ -541,8 +540,8 @@ def prefetch(number: int, items: Iterable[T]) -> Iterator[T]:
     yield from drawn
 
 
-def load_progress(sync: Sync) -> Progress:
+def load_items_progress(sync: Sync) -> ItemsProgress:
     """The progress that the last run saved."""
-    if covered := load_list_progress(sync).coverage:
-        return Progress.of_bookmark(covered, sync.streams[0].bookmark)
-    return Progress(Coverage(sync.settings.now, sync.settings.now))
+    if covered := load_progress(sync).coverage:
+        return ItemsProgress.of_bookmark(covered, sync.streams[0].bookmark)
+    return ItemsProgress(Coverage(sync.settings.now, sync.settings.now))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tap_impact.settings import Settings
     from tap_impact.sources.source import SelectedStream, Sync
 
-# How many queries may stay open.
+# How many queries may stay unanswered.
 MAX_UNANSWERED = 10
 
 # After this number of queries that failed in a row, the cause is not one query.
@@ -237,7 +237,7 @@ class DatedReader:
     def window(
         self, purpose: Purpose, window: Window, since: datetime | None = None
     ) -> Iterator[Sequence[Row]]:
-        """The rows of a window; what cannot be placed keeps it open for the next run.
+        """The rows of a window; what cannot be placed leaves it to the next run.
 
         Args:
             purpose: why it is read.
@@ -250,7 +250,7 @@ class DatedReader:
             yield [row for row in rows if self._is_of(row, since)] if since else rows
         # Settlement is read again for weeks anyway.
         if self.sync.skipped_rows > skipped_rows and purpose is not Purpose.SETTLEMENT:
-            self.progress.leave_open(Query(purpose, window))
+            self.progress.add_unanswered(Query(purpose, window))
 
     def rows(self, purpose: Purpose, window: Window) -> Iterator[Sequence[Row]]:
         """The rows of a window, in as many queries as the API wants."""
@@ -274,7 +274,7 @@ class DatedReader:
             )
 
     def _of_step(self, step: Step, *, since: datetime) -> Iterator[Sequence[Row]]:
-        """The rows of a step; if it fails, it is left open.
+        """The rows of a step; if it fails, it is left to the next run.
 
         Raises:
             FatalAPIError, RetriableAPIError: So did the one before, or all would.
@@ -283,11 +283,11 @@ class DatedReader:
             found = self.history(step.window)
         else:
             found = self.window(step.purpose, step.window, since=since)
-        yield from self._or_leave_open(Query(step.purpose, step.window), found)
+        yield from self._or_leave_unanswered(Query(step.purpose, step.window), found)
         if self._last_error and self._failed_in_a_row == MAX_FAILED_QUERIES:
             raise self._last_error
 
-    def _or_leave_open(
+    def _or_leave_unanswered(
         self, query: Query, found: Iterator[Sequence[Row]]
     ) -> Iterator[Sequence[Row]]:
         """The rows that a query finds; if it fails, it is left to the next run.
@@ -307,24 +307,24 @@ class DatedReader:
             self.sync.logger.warning("%s: %s failed. %s", self.sync.name, query, error)
             # Settlement is read again for weeks anyway.
             if query.purpose is not Purpose.SETTLEMENT:
-                self.progress.leave_open(query)
+                self.progress.add_unanswered(query)
         else:
             self._failed_in_a_row = 0
 
     def _repeat(self, queries: Sequence[Query]) -> Iterator[Batch]:
-        """Repeat queries that earlier runs left open, unless some fail in a row."""
-        for open_query in queries:
+        """Repeat queries that earlier runs left unanswered, unless some fail in a row."""
+        for unanswered in queries:
             if self._failed_in_a_row == MAX_FAILED_QUERIES:
                 break
-            if open_query not in self.progress.unanswered:
+            if unanswered not in self.progress.unanswered:
                 continue  # it became one with another that is to be repeated by the next run
-            self.progress.unanswered.remove(open_query)
-            query = open_query.within(self.sync.settings.reach)
+            self.progress.unanswered.remove(unanswered)
+            query = unanswered.within(self.sync.settings.reach)
             if query is None:
                 self.sync.logger.warning(
                     "%s: impact.com no longer gives %s, which was not loaded whole.",
                     self.sync.name,
-                    open_query,
+                    unanswered,
                 )
                 continue
             if query.state:
@@ -333,7 +333,7 @@ class DatedReader:
                 found = self.history(query.window)
             else:
                 found = self.window(query.purpose, query.window)
-            for rows in self._or_leave_open(query, found):
+            for rows in self._or_leave_unanswered(query, found):
                 yield Batch(rows, self.sync.streams)
         self._failed_in_a_row = 0
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_impact.sources.source import Sync
 
 
-class Query(NamedTuple):
+class UpdateQuery(NamedTuple):
     """A part of a list, and the filters that find what is new in it."""
 
     feed: Feed
@@ -38,9 +38,9 @@ class UpdatedSource(ListSource):
     """A list whose filters find every row that is new or was updated."""
 
     replication_key: str
-    queries: tuple[Query, ...]
+    queries: tuple[UpdateQuery, ...]
     """Asked one after the other; without their feeds, they find all rows."""
-    later_queries: tuple[Query, ...] = ()
+    later_queries: tuple[UpdateQuery, ...] = ()
     """What is asked beside them once all rows were read."""
 
     @override
@@ -97,7 +97,7 @@ class UpdatedSource(ListSource):
         if first_error:
             raise first_error
 
-    def _queries(self, progress: Through | None) -> tuple[Query, ...]:
+    def _queries(self, progress: Through | None) -> tuple[UpdateQuery, ...]:
         return self.queries + self.later_queries if progress else self.queries
 
 

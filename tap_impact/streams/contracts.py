@@ -22,7 +22,7 @@ from tap_impact.records.fields import (
 )
 from tap_impact.records.nested import nested, nested_list, objects
 from tap_impact.sources.dated import Feed
-from tap_impact.sources.updated import Query, UpdatedSource
+from tap_impact.sources.updated import UpdatedSource, UpdateQuery
 from tap_impact.streams.stream import Stream
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ CONTRACT_LIST = UpdatedSource(
     # The name is inferred: impact.com documents the scope of retrieving one contract only.
     scope=Scope("Contracts", "Retrieve contracts", required=False),
     replication_key="date_last_updated",
-    queries=tuple(Query(UPDATED, {"Status": status}) for status in STATUSES),
+    queries=tuple(UpdateQuery(UPDATED, {"Status": status}) for status in STATUSES),
     # Nobody updates a contract that begins or ends by its dates.
-    later_queries=(Query(STARTED, {"Status": "ACTIVE"}), Query(ENDED, {"Status": "EXPIRED"})),
+    later_queries=(
+        UpdateQuery(STARTED, {"Status": "ACTIVE"}),
+        UpdateQuery(ENDED, {"Status": "EXPIRED"}),
+    ),
 )
 
 RULES = nested_list(

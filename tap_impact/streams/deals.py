@@ -18,7 +18,7 @@ from tap_impact.records.nested import nested, nested_list
 from tap_impact.sources.dated import Feed, campaigns_of
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.per_parent import PerParentSource
-from tap_impact.sources.updated import Query, UpdatedSource
+from tap_impact.sources.updated import UpdatedSource, UpdateQuery
 from tap_impact.streams.campaigns import CAMPAIGN_LIST
 from tap_impact.streams.stream import Stream
 
@@ -113,7 +113,7 @@ ADS = Stream(
         scope=Scope("Ads", "Retrieve ads", required=False),
         # An ad does not tell when it was updated, but its filter knows.
         replication_key="start_date",
-        queries=(Query(Feed("UpdatedDateStart", "UpdatedDateEnd"), {}),),
+        queries=(UpdateQuery(Feed("UpdatedDateStart", "UpdatedDateEnd"), {}),),
     ),
     keys=("id",),
     replication_key="start_date",

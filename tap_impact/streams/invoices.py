@@ -18,7 +18,7 @@ from tap_impact.records.fields import (
     value_of,
     verbatim,
 )
-from tap_impact.records.nested import count, objects
+from tap_impact.records.nested import length, objects
 from tap_impact.sources.dated import Feed
 from tap_impact.sources.updated import OpenRowsSource
 from tap_impact.streams.stream import Stream
@@ -99,13 +99,13 @@ INVOICES = Stream(
         text("Currency", "ISO 4217 code of its amounts."),
         money("TotalAmount", "What it pays, with VAT."),
         money("TotalVatAmount", "The VAT of it."),
-        count(
+        length(
             "LineItems",
             "line_item_count",
             "How many lines it has: higher line_number are of lines that are gone.",
             LINE,
         ),
-        count(
+        length(
             "DetailedLineItems",
             "detailed_line_item_count",
             "The same for detailed lines.",

@@ -21,7 +21,7 @@ from tap_impact.records.fields import (
 from tap_impact.records.nested import nested, nested_list
 from tap_impact.sources.dated import Feed
 from tap_impact.sources.lists import ListSource
-from tap_impact.sources.updated import OpenRowsSource, Query, UpdatedSource
+from tap_impact.sources.updated import OpenRowsSource, UpdatedSource, UpdateQuery
 from tap_impact.streams.stream import Stream
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ TASKS = Stream(
         data_key="Tasks",
         scope=Scope("Tasks", "Retrieve tasks", required=False),
         replication_key="date_last_updated",
-        queries=(Query(Feed("DateLastUpdatedAfter", "DateLastUpdatedBefore"), {}),),
+        queries=(UpdateQuery(Feed("DateLastUpdatedAfter", "DateLastUpdatedBefore"), {}),),
     ),
     keys=("id",),
     replication_key="date_last_updated",
