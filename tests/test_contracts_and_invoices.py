@@ -113,6 +113,22 @@ def test_invoices_with_their_lines(sandbox: SandboxFactory) -> None:
     assert not odd(done)
 
 
+@pytest.mark.parametrize(("lines", "kept"), [({}, []), ("", []), (["12.50"], ["12.50"])])
+def test_lines_that_are_no_objects_are_kept_as_sent_and_count_as_open(
+    sandbox: SandboxFactory, lines: object, kept: list[str]
+) -> None:
+    def odd_lines(page: dict[str, Any]) -> dict[str, Any]:
+        return page | {"Invoices": [row | {"LineItems": lines} for row in page["Invoices"]]}
+
+    impact = sandbox(faults=[edited(odd_lines).at("Invoices", times=faults.ALWAYS)])
+    done = run(impact, *INVOICES)
+    invoices = done.records("invoices")
+    assert {row["line_item_count"] for row in invoices} == {len(kept)}
+    found = [row["additional_fields"] for row in done.records("invoice_line_items")]
+    assert found == [{"Value": each} for each in kept for _ in invoices]
+    assert ("open_since" in done.state["bookmarks"]["invoices"]) == bool(kept)
+
+
 def test_a_contract_is_read_again_when_it_changes_and_each_of_its_versions_is_kept() -> None:
     world = World(seed="contracts", actions_per_day=0.1, opened=date(2026, 1, 1))
     start = datetime(2026, 1, 20, 6, 10, tzinfo=UTC)

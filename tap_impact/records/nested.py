@@ -42,9 +42,14 @@ def nested_list(source: str, description: str, *fields: Field) -> Field:
 
 
 def objects(value: object, fields: Iterable[Field]) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list as sent, which have these fields: for streams whose rows they are."""
+    """The objects of a list as sent, which have these fields: for streams whose rows they are.
+
+    What is no object is the only field of one, which no stream knows and so keeps as sent.
+    """
     known = {field.source for field in fields}
-    return (item for item in listed(value, known) if isinstance(item, Mapping))
+    for item in listed(value, known):
+        if item != {} and not is_blank(item):
+            yield item if isinstance(item, Mapping) else {"Value": item}
 
 
 def length(source: str, name: str, description: str, fields: Sequence[Field]) -> Field:
