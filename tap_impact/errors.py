@@ -57,8 +57,11 @@ class UntrustedHost(FatalAPIError):
     """The host's certificate is not trusted, so nothing was sent; a retry does not help."""
 
 
-# Errors that any other request would meet too.
-OF_ALL_REQUESTS = (RateLimited, Unreachable, UntrustedHost, WrongCredentials)
+# Errors that any later request would meet too.
+OF_LATER_REQUESTS = (RateLimited, UntrustedHost, WrongCredentials)
+
+# Errors that the next request would meet too; a connection may be back for later ones.
+OF_ALL_REQUESTS = (*OF_LATER_REQUESTS, Unreachable)
 
 
 class ExportFailed(FatalAPIError):

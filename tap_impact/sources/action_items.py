@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from tap_impact.api.scopes import Need
 from tap_impact.errors import (
+    OF_LATER_REQUESTS,
     AccessDenied,
     ActionsDenied,
     ConsecutiveFailures,
@@ -26,7 +27,6 @@ from tap_impact.errors import (
     NotFound,
     RateLimited,
     RowsWithoutKey,
-    UntrustedHost,
     WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
@@ -60,8 +60,8 @@ MAX_CONSECUTIVE_ERRORS = 3
 
 MAX_NAMED = 10
 
-# Errors that concern all actions. A connection that fails may be back for the next one.
-OF_ALL_ACTIONS = (AccessDenied, RateLimited, UntrustedHost, WrongCredentials)
+# Errors that concern all actions.
+OF_ALL_ACTIONS = (AccessDenied, *OF_LATER_REQUESTS)
 
 # Errors that concern one action only.
 OF_ONE_ACTION = (ItemsMissing, NotFound)

@@ -10,7 +10,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.scopes import Need
-from tap_impact.errors import AccessDenied, NotFound, RateLimited, UntrustedHost, WrongCredentials
+from tap_impact.errors import OF_LATER_REQUESTS, AccessDenied, NotFound
 from tap_impact.records.fields import is_blank
 from tap_impact.sources.lists import ListSource
 from tap_impact.sources.source import OTHERS_AN_HOUR, Batch, Estimate, Source
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 # As many failures one after another are no accident of a few parents. What impact.com refuses at
 # once may be so many, such as campaigns that have ended, and costs a request each.
 MAX_IN_A_ROW = 3
-
-# Whatever the parent, the next request would meet the same. A connection may be back for it.
-OF_ALL_PARENTS = (RateLimited, UntrustedHost, WrongCredentials)
 
 # No parent has this id. Who lacks the scope gets a 403 for it, all others a 404 or no rows.
 NO_ID = "0"
@@ -129,7 +126,7 @@ class PerParentSource(Source):
         for parent_id in self._parent_ids(sync, outcome.failures):
             try:
                 yield from self._of_parent(sync, parent_id)
-            except OF_ALL_PARENTS:
+            except OF_LATER_REQUESTS:
                 raise
             except AccessDenied as error:
                 if outcome.count_denial(parent_id, error) and self._lacks_scope(sync):
@@ -159,7 +156,7 @@ class PerParentSource(Source):
         try:
             for page in self.parents.whole_list(sync):
                 rows += page
-        except OF_ALL_PARENTS:
+        except OF_LATER_REQUESTS:
             raise
         except AccessDenied as error:
             raise ParentsDenied(str(error)) from error
