@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_impact.api.scopes import Need, Scope, Verdict
     from tap_impact.singer.adapter import ImpactStream, ImpactTap
@@ -67,10 +67,8 @@ def print_report(tap: ImpactTap) -> bool:
     click.echo(f"The account SID and the token are valid ({config['api_url']}).\n")
     rows = [("STREAMS", "SCOPE", "NEEDED", "THE TOKEN")]
     rows += [(", ".join(f.streams), str(f.scope), f.needed, f.answer) for f in found]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for *cells, last in rows:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        click.echo("  ".join((*padded, last)))
+    for line in in_columns(rows):
+        click.echo(line)
     click.echo()
     for endpoints, left, limit, seconds in tap.client.rate_limiter.remaining():
         names = ", ".join(name or "account" for name in endpoints)
@@ -82,3 +80,10 @@ def print_report(tap: ImpactTap) -> bool:
             f"{', '.join(lacking)}; or deselect the streams."
         )
     return not lacking
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of texts, each column as wide as its widest text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()

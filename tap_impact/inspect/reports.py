@@ -10,9 +10,10 @@ from tap_impact.records.anomalies import Anomalies
 from tap_impact.records.fields import UnreadableField
 from tap_impact.sources.reports import metadata
 from tap_impact.streams.reports import PRESETS, REPORT_LIST, REPORTS, Entry, report_of
+from tap_impact.token_scopes import in_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from tap_impact.api.client import ImpactClient
 
@@ -79,10 +80,3 @@ def describe_report(client: ImpactClient, report_id: str) -> Iterator[str]:
     yield ""
     yield f"Key: {', '.join(entry.keys)}"
     yield f"Setting: reports: {json.dumps([asked or {'id': report_id}])}"
-
-
-def in_columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    """Rows of texts, each column as wide as its widest text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
