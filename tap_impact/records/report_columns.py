@@ -7,7 +7,7 @@ Column names differ from report to report and from account to account (`Sale_zzz
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -280,21 +280,21 @@ def parse_any_timestamp(written: str) -> datetime:
             try:
                 month = found["month"].lower()[:3]
                 number = int(month) if month.isdecimal() else MONTHS.index(month) + 1
-                day = datetime(int(found["year"]), number, int(found["day"]))  # noqa: DTZ001
+                day = date(int(found["year"]), number, int(found["day"]))
                 return datetime.combine(day, time_of_day(found["time"]))
             except ValueError:
                 break
     raise UnreadableValue
 
 
-def time_of_day(written: str | None) -> Any:
+def time_of_day(written: str | None) -> time:
     """A time of day; midnight if there is none.
 
     Raises:
         ValueError: It is none.
     """
     if not written:
-        return datetime.min.time()
+        return time.min
     for form in TIME_FORMS:
         try:
             return datetime.strptime(written.strip().upper(), form).time()  # noqa: DTZ007
