@@ -15,7 +15,7 @@ from tap_impact.errors import TooManyPages, Unreachable
 from tap_impact.sources.source import Batch, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from tap_impact.api.client import ImpactClient, Page
     from tap_impact.api.pages import PageBody
@@ -79,13 +79,15 @@ class ListSource(Source):
     def all_rows(self, sync: Sync, filters: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
         """The rows that filters find, in pages as large as impact.com gives of small lists."""
         try:
-            yield from self.pages(sync, {**filters, "PageSize": LIST_PAGE_SIZE})
+            has_repeats = yield from self.pages(sync, {**filters, "PageSize": LIST_PAGE_SIZE})
         except (TooManyPages, RetriableAPIError) as error:
             if isinstance(error, Unreachable):
                 raise
+            has_repeats = True
+        if has_repeats:
             yield from self.pages(sync, {**filters, "PageSize": DEFAULT_PAGE_SIZE})
 
-    def pages(self, sync: Sync, params: Mapping[str, Any]) -> Iterator[Sequence[Row]]:
+    def pages(self, sync: Sync, params: Mapping[str, Any]) -> Generator[Sequence[Row], None, bool]:
         """The rows of a list page by page, each at least once.
 
         A list that changes while it is read shifts the rows of the pages to come, and a row may be
@@ -95,6 +97,10 @@ class ListSource(Source):
         One page is read again if it holds less than it announced, or neither a list nor a total:
         that an answer is blank is believed when it comes twice. So it is that a row is listed
         twice: as many rows as announced came, and the second reading gives no other.
+
+        Returns:
+            Whether several pages had a row twice in both readings. The list may have it twice, or
+            one page may repeat it in place of another row, as pages of another size would not.
 
         Raises:
             TooManyPages: The list is longer than `max_pages`.
@@ -136,7 +142,7 @@ class ListSource(Source):
             are_listed_twice = is_second and not has_new and count >= announced
             is_short = len(seen) < announced and not are_listed_twice
             if not is_short and (is_second or (number == 1 and not is_blank)):
-                return
+                return number > 1 and not has_new and count > len(seen)
             if is_short:
                 came = f"impact.com announced {announced} rows and sent {len(seen)}"
                 again = "" if is_second else " Reading the list again."
