@@ -626,8 +626,8 @@ class Run:
             raise FatalAPIError(
                 f"{stream.name}: in {period.name}, {indistinct} of {count} rows have no "
                 f"{' and '.join(report.key_columns)} of their own, so they would overwrite others. "
-                "Set `keys` of its entry in `reports`, such as `period, row_key`, take the stream out "
-                "of the state and drop its table."
+                "Set `keys` of its entry in `reports`, such as `period, row_key`, take the stream "
+                "out of the state and drop its table."
             )
         row = given | {
             "report": stream.name,
