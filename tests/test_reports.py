@@ -823,11 +823,15 @@ def test_each_withdrawal_is_asked_for_its_actions_and_they_add_up(sandbox: Sandb
         ]
         return body | {"Records": rows}
 
+    def twice(body: dict[str, Any]) -> dict[str, Any]:
+        return body | {"Records": body["Records"] * 2}
+
     # Nobody has seen the report name the withdrawal in its rows.
-    plain = faults.Fault("plain", edits=without_paystub)
-    impact.spoil(
-        Wherever(lambda seen: plain if seen.path.endswith("action_listing_withdrawal") else None)
-    )
+    odd = {
+        "action_listing_withdrawal": faults.Fault("plain", edits=without_paystub),
+        "mp_paystub_history": faults.Fault("twice", edits=twice),
+    }
+    impact.spoil(Wherever(lambda seen: odd.get(seen.path.rpartition("/")[2])))
     runs = ReportRuns(
         impact, ["withdrawals", "withdrawal_actions"], {"start_date": "2025-10-01T07:00:00Z"}
     )

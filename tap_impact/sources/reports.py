@@ -504,10 +504,14 @@ class Run:
         last = reading.end_of(period)
         wide = report.asked(last - MAX_SPAN, last)
         columns: set[str] = set()
+        asked = set()
         for sent in self._rows(per.report, per.report.asked(period.first, last)):
             row = per.report.names.renamed(sent)
             columns |= row.keys()
-            if not is_blank(value := row.get(per.column)):
+            value = row.get(per.column)
+            # Several rows of one value would give each row that belongs to it as often.
+            if not is_blank(value) and str(value) not in asked:
+                asked.add(str(value))
                 for found in self._rows(report, wide | {per.parameter: value}):
                     yield {per.parameter: value} | found
         if columns and per.column not in columns:
