@@ -32,6 +32,7 @@ from tap_impact.api.network_errors import explain, is_unanswered
 from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.api.rate_limit import number
 from tap_impact.errors import (
+    OF_ALL_REQUESTS,
     AccessDenied,
     DownloadDenied,
     ExportFailed,
@@ -39,8 +40,6 @@ from tap_impact.errors import (
     ExportOutdated,
     NotFound,
     RateLimited,
-    Unreachable,
-    UntrustedHost,
     WrongCredentials,
 )
 from tap_impact.records.fields import timestamp_of
@@ -86,7 +85,7 @@ JOB_ID = re.compile(r"/Jobs/([^/? ]+)")
 GZIP = b"\x1f\x8b"
 
 # Errors that would stop the remaining exports too.
-ENDING = (AccessDenied, RateLimited, Unreachable, UntrustedHost, WrongCredentials)
+ENDING = (AccessDenied, *OF_ALL_REQUESTS)
 
 
 class ExportQuery(NamedTuple):

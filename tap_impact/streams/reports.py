@@ -128,17 +128,8 @@ PERFORMANCE = (
     figure("aov", "Average sale amount."),
     figure("cr", "Actions per click, in percent."),
 )
-SUB_IDS = {
-    "pub_sub_id1": "sub_id1",
-    "pubsubid1": "sub_id1",
-    "pub_subid1": "sub_id1",
-    "pub_sub_id2": "sub_id2",
-    "pubsubid2": "sub_id2",
-    "pub_subid2": "sub_id2",
-    "pub_sub_id3": "sub_id3",
-    "pubsubid3": "sub_id3",
-    "pub_subid3": "sub_id3",
-}
+SPELLINGS = ("pub_sub_id", "pubsubid", "pub_subid")
+SUB_IDS = {f"{name}{n}": f"sub_id{n}" for n in range(1, 4) for name in SPELLINGS}
 COSTS = {
     "cpc_cost": "click_cost",
     "bonus": "bonus_cost",
@@ -207,7 +198,7 @@ PRESETS = {
             any_text("sub_id3", "A third one."),
             any_text("sub_id4", "A fourth one."),
         ),
-        sent_as={**SUB_IDS, "pub_sub_id4": "sub_id4", "pub_subid4": "sub_id4"},
+        sent_as={**SUB_IDS, **{f"{name}4": "sub_id4" for name in SPELLINGS}},
     ),
     "withdrawals": Preset(
         id="mp_paystub_history",
