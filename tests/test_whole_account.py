@@ -391,6 +391,23 @@ def test_parents_that_fail_one_after_another_are_the_last() -> None:
     assert len({seen.path for seen in impact.requests if seen.path.endswith("/Deals")}) == 3
 
 
+@pytest.mark.parametrize(
+    ("failing", "limit", "first_run"), [({"2001", "2044", "2107"}, 10**6, 0), (set(), 4, 2)]
+)
+def test_a_run_that_ends_early_is_continued_with_the_next_parent(
+    failing: set[str], limit: int, first_run: int
+) -> None:
+    trouble = faults.status(500)
+    rule = Wherever(lambda seen: trouble if seen.path.split("/")[-2] in failing else None)
+    with Sandbox(WORLD, at=NOW, faults=rule, hourly_other=limit) as impact:
+        first = run(impact, "deals", rate_limit_wait_seconds=0)
+        impact.advance(3600)
+        second = run(impact, "deals", rate_limit_wait_seconds=0, state=first.state)
+    assert first.exit_code == second.exit_code == 1
+    assert len(campaigns_of(first)) == first_run
+    assert campaigns_of(second) == set(sorted(ALL)[first_run or 3 :][:2])
+
+
 def test_the_parent_of_a_row_is_known_from_its_request() -> None:
     def without(body: dict[str, Any]) -> dict[str, Any]:
         rows = [{k: v for k, v in row.items() if k != "CampaignId"} for row in body["Deals"]]

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # once may be so many, such as campaigns that have ended, and costs a request each.
 MAX_IN_A_ROW = 3
 
+# The bookmark's entry that names the parent which the next run begins with.
+NEXT_PARENT = "next_parent"
+
 # No parent has this id. Who lacks the scope gets a 403 for it, all others a 404 or no rows.
 NO_ID = "0"
 
@@ -123,10 +126,15 @@ class PerParentSource(Source):
     @override
     def read(self, sync: Sync) -> Iterator[Batch]:
         outcome = Outcome()
-        for parent_id in self._parent_ids(sync, outcome.failures):
+        ids = self._parent_ids(sync, outcome.failures)
+        first = sync.state.pop(NEXT_PARENT, None)
+        place = ids.index(first) if first in ids else 0
+        ids = ids[place:] + ids[:place]
+        for number, parent_id in enumerate(ids, 1):
             try:
                 yield from self._of_parent(sync, parent_id)
             except OF_LATER_REQUESTS:
+                self._begin_next_run_with(parent_id, sync)
                 raise
             except AccessDenied as error:
                 if outcome.count_denial(parent_id, error) and self._lacks_scope(sync):
@@ -134,6 +142,7 @@ class PerParentSource(Source):
             except (FatalAPIError, RetriableAPIError) as error:
                 outcome.count_error(parent_id, error)
                 if outcome.is_hopeless:
+                    self._begin_next_run_with(ids[number % len(ids)], sync)
                     break
             else:
                 outcome.count_answer()
@@ -146,6 +155,11 @@ class PerParentSource(Source):
         if failures:
             raise failures[0]
         return Estimate(number, number, OTHERS_AN_HOUR, "One for each parent, and to list them.")
+
+    def _begin_next_run_with(self, parent_id: str, sync: Sync) -> None:
+        """Let no run stop where the one before did, lest the last parents are never asked about."""
+        sync.state[NEXT_PARENT] = parent_id
+        sync.checkpoint()
 
     def _lacks_scope(self, sync: Sync) -> bool:
         return self._own_need.check(sync.client).has is False
