@@ -912,3 +912,15 @@ def test_rows_of_one_key_fail_the_report_unless_they_are_the_same(
     runs = ReportRuns(impact, [{"preset": "withdrawals", "keys": keys}], runs.settings)
     assert runs.run().exit_code == 0
     assert len(runs.table("report_withdrawals")) == len(rows)
+
+
+def test_a_report_whose_metadata_names_no_columns_is_kept_as_sent(sandbox: SandboxFactory) -> None:
+    impact = sandbox(at=AT, world=WORLD)
+    page = {"Attributes": None, "Records": [{"Amount": "7.50"}], "@total": "1"}
+    nameless = faults.Fault("nameless", edits=lambda body: body | page)
+    impact.spoil([nameless.at("Reports", times=faults.ALWAYS)])
+    runs = ReportRuns(impact, [{"id": "other_earnings"}], {"start_date": "2026-06-02"})
+    run = runs.run()
+    assert run.exit_code == 0, run.stderr
+    (row,) = runs.table("report_other_earnings")
+    assert row["additional_fields"] == {"Amount": "7.50"}

@@ -117,7 +117,7 @@ class RecordMap:
         self.omitted = [field for field in fields if isinstance(field, Omitted)]
         self.sent = [field for field in self.fields if field.source]
         # Rows that the tap makes itself hold nothing that it does not know.
-        self.is_from_api = any(field.read is not as_given for field in self.sent)
+        self.is_from_api = not self.sent or any(field.read is not as_given for field in self.sent)
         self.keys = [field for field in self.fields if field.json_schema["type"] == ["string"]]
         omitted = [field.source for field in self.omitted]
         self.sources = dict.fromkeys([field.source for field in self.sent] + omitted).keys()
