@@ -31,7 +31,8 @@ MAX_IN_A_ROW = 3
 # The bookmark's entry that names the parent which the next run begins with.
 NEXT_PARENT = "next_parent"
 
-# No parent has this id. Who lacks the scope gets a 403 for it, all others a 404 or no rows.
+# No parent has this id. Who lacks the scope gets a 403 for it, all others, it seems, a 404 or no
+# rows.
 NO_ID = "0"
 
 
@@ -127,7 +128,7 @@ class PerParentSource(Source):
     def read(self, sync: Sync) -> Iterator[Batch]:
         outcome = Outcome()
         ids = self._parent_ids(sync, outcome.failures)
-        first = sync.state.pop(NEXT_PARENT, None)
+        first = sync.state.get(NEXT_PARENT)
         place = ids.index(first) if first in ids else 0
         ids = ids[place:] + ids[:place]
         for number, parent_id in enumerate(ids, 1):
@@ -138,6 +139,7 @@ class PerParentSource(Source):
                 raise
             except AccessDenied as error:
                 if outcome.count_denial(parent_id, error) and self._lacks_scope(sync):
+                    self._begin_next_run_with(ids[number % len(ids)], sync)
                     break
             except (FatalAPIError, RetriableAPIError) as error:
                 outcome.count_error(parent_id, error)
