@@ -25,9 +25,7 @@ from tap_impact.errors import (
     ConsecutiveFailures,
     ItemsMissing,
     NotFound,
-    RateLimited,
     RowsWithoutKey,
-    WrongCredentials,
 )
 from tap_impact.progress.coverage import Coverage, Purpose
 from tap_impact.progress.items import MAX_OPEN, RUNS_UNTIL_GONE, Action, ItemsProgress, fingerprint
@@ -482,7 +480,7 @@ class IncrementalReader:
                 for line in self._source.updates.within(self._sync, window, Purpose.CATCH_UP):
                     update = msgspec.json.decode(line)
                     found[update["action_id"]].add(fingerprint(update["id"].encode()))
-        except (RateLimited, WrongCredentials):
+        except OF_LATER_REQUESTS:
             raise
         except (FatalAPIError, RetriableAPIError) as error:
             self._sync.logger.warning(
