@@ -215,6 +215,7 @@ def lines_of_each_day(days: int, every: int) -> None:
     assert {("PENDING", "PAID"), ("PENDING", "OVERDUE"), ("OVERDUE", "PAID")} <= statuses
 
 
+@pytest.mark.slow
 def test_a_line_that_was_paid_is_paid_after_the_next_run() -> None:
     lines_of_each_day(400, every=13)
 

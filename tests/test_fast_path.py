@@ -254,9 +254,8 @@ def looks_at_the_clock(done: Run, stream: str) -> int:
     )
 
 
-@pytest.mark.parametrize(
-    "method", ["INCREMENTAL", pytest.param("FULL_TABLE", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
 def test_all_paths_write_the_same_bytes(sandbox: SandboxFactory, method: str) -> None:
     runs = {
         path: run(

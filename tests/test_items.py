@@ -448,6 +448,7 @@ def test_full_table_replication_names_what_did_not_come(serve: Callable[..., San
     assert actions_of(truth(sandbox)) - actions_of(loaded(run)) == {bad}
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_could_not_load_is_open_in_each_of_its_states(
     serve: Callable[..., Sandbox],
 ) -> None:

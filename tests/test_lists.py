@@ -65,6 +65,7 @@ def test_a_window_of_more_than_ten_pages_is_halved_until_it_fits() -> None:
     assert ids(run.records("actions")) == truth()
 
 
+@pytest.mark.slow
 def test_a_months_actions_that_lock_in_one_second_are_asked_for_by_campaign() -> None:
     at_once = Counter(row["LockingDate"] for row in WORLD.actions(NOW))
     with Sandbox(WORLD, at=NOW, largest_page=11) as sandbox:
@@ -110,6 +111,7 @@ def test_without_the_campaigns_scope_the_campaigns_that_rows_named_are_asked_for
     assert any("CampaignId" in request.query for request in sandbox.requests)
 
 
+@pytest.mark.slow
 def test_a_single_campaign_that_is_still_too_much_fails_loudly() -> None:
     with Sandbox(WORLD, at=NOW, largest_page=8) as sandbox:
         run = load(sandbox, YESTERDAY)

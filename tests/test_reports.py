@@ -42,6 +42,7 @@ SUBIDS = "report_performance_by_subid"
 WORLD = World(seed="periods", actions_per_day=3, clicks_per_day=4, opened=date(2026, 3, 1))
 
 
+@pytest.mark.slow
 def test_two_years_of_days_take_few_requests_and_no_scope_of_clicks(
     sandbox: SandboxFactory,
 ) -> None:
@@ -714,6 +715,7 @@ def test_items_from_a_report_are_those_of_each_action(sandbox: SandboxFactory) -
     }
 
 
+@pytest.mark.slow
 def test_items_follow_a_modified_action_however_old(sandbox: SandboxFactory) -> None:
     world = World(seed="modified", actions_per_day=6, opened=date(2025, 9, 1), clicks_per_day=1)
     impact = sandbox(world=world, at=AT, job_life=["COMPLETED"])

@@ -84,6 +84,7 @@ def test_the_table_of_presets_is_that_of_the_code() -> None:
     }
 
 
+@pytest.mark.slow
 def test_every_preset_loads_from_the_sandbox(sandbox: SandboxFactory) -> None:
     world = World(seed="money", opened=date(2025, 10, 1), actions_per_day=8, clicks_per_day=2)
     impact = sandbox(world=world, at=AT, job_life=["COMPLETED"])

@@ -84,6 +84,7 @@ def number_names(schema: dict[str, Any]) -> set[str]:
     return {name for name, of in schema["properties"].items() if "number" in of["type"]}
 
 
+@pytest.mark.slow
 def test_decimals_may_be_text_of_the_same_digits(sandbox: SandboxFactory) -> None:
     impact = sandbox(actions_per_day=2, clicks_per_day=5)
     settings = impact.settings() | {

@@ -34,6 +34,7 @@ Suite: Any = get_tap_test_class(
 )
 
 
+@pytest.mark.slow
 class TestTapImpact(Suite):  # type: ignore[misc]
     """Each stream gives records, of its schema, with its keys."""
 

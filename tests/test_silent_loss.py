@@ -258,6 +258,7 @@ def test_a_window_that_stays_open_is_not_searched_for_anew(locking: Pipeline) ->
     assert searches[1] <= searches[0] / 2
 
 
+@pytest.mark.slow
 def test_a_window_that_stayed_open_is_read_when_it_fits(locking: Pipeline) -> None:
     locking.sandbox.switch(largest_page=FITS_NOTHING)
     assert locking.run().exit_code == 1

@@ -146,6 +146,7 @@ def test_one_cent_is_wrong_in_one_month(
     assert Books(running).differences() == differences
 
 
+@pytest.mark.slow
 def test_actions_that_no_term_explains_pay_more_than_their_contract(
     sandbox: SandboxFactory,
 ) -> None:

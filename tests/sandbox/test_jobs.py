@@ -204,6 +204,7 @@ def test_refused(sandbox: SandboxFactory, query: dict[str, Any]) -> None:
     assert ask(sandbox(), "/ClickExport", **query).status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["object", "list", "lines"])
 @pytest.mark.parametrize("nesting", ["list", "object", "flat"])
 @pytest.mark.parametrize("squeezed", [False, True])

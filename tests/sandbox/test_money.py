@@ -135,6 +135,7 @@ def test_invoices_add_up_to_the_months_that_were_cleared(sandbox: SandboxFactory
     }
 
 
+@pytest.mark.slow
 def test_lines_are_paid_later(sandbox: SandboxFactory) -> None:
     running = sandbox(actions_per_day=60)
     lines = [line for invoice in invoices(running) for line in invoice["LineItems"]]
