@@ -5,7 +5,7 @@ Sources: the OpenAPI files of campaigns, contracts, invoices and catalogs (partn
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impact_sandbox import rules
 from impact_sandbox.exchange import Answer, Request, list_page, missing
@@ -13,7 +13,10 @@ from impact_sandbox.world.contracts import STATUSES, Contract
 from impact_sandbox.world.invoices import Invoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from impact_sandbox.server import Sandbox
+    from impact_sandbox.world import World
 
 LARGEST_WINDOW = 20_000
 """How many rows of product items can be paged through."""
@@ -24,6 +27,19 @@ def account(sandbox: Sandbox, request: Request) -> Answer:
     """Answer the account root."""
     del request
     return Answer(200, sandbox.world.account())
+
+
+def flat_list(
+    name: str, rows: Sequence[Any] | Callable[[World], Sequence[Any]]
+) -> Callable[[Sandbox, Request], Answer]:
+    """Return what answers a page of a list without filters, whose rows are JSON objects."""
+
+    def answer(sandbox: Sandbox, request: Request) -> Answer:
+        sent = rules.parameters(request.pairs, frozenset())
+        page = rules.read_page(sent, sandbox.switches, event_level=False)
+        return list_page(request, sent, page, name, rows(sandbox.world) if callable(rows) else rows)
+
+    return answer
 
 
 def campaigns(sandbox: Sandbox, request: Request) -> Answer:
