@@ -75,7 +75,7 @@ MUTANTS: dict[str, list[tuple[str, str, str, str]]] = {
         (
             "a page that changed since the first reading is read",
             "digest = hash(answer)",
-            'digest = path.count("Page=2")',
+            'digest = shown.count("Page=2")',
             "tests/test_silent_loss.py -k moving",
         ),
         (

@@ -20,7 +20,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_impact.api.client import ImpactClient
 from tap_impact.api.export_files import CLICK_FORM, rows
-from tap_impact.api.exports import Export, ExportQuery, Exports, Failure, Job, Ledger
+from tap_impact.api.exports import NO_JOB, Export, ExportQuery, Exports, Failure, Job, Ledger
 from tap_impact.errors import AccessDenied, DownloadDenied
 from tap_impact.progress.click_days import complete_at
 from tap_impact.records.timestamps import EARLIEST
@@ -380,6 +380,19 @@ def test_a_scope_is_found_to_lack_though_the_export_failed_before(travel: Any) -
     for _ in range(2):
         with pytest.raises(DownloadDenied):
             run.next_run(ONE)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_download_that_is_denied_alone_is_no_missing_scope(travel: Any, status: int) -> None:
+    run = travel()
+    fault = {False: faults.status(403), True: faults.status(status)}
+    run.sandbox.spoil(
+        Wherever(
+            lambda seen: fault[NO_JOB in seen.path] if seen.path.endswith("/Download") else None
+        )
+    )
+    assert run.run(ONE) == []
+    assert str(run.exports.last_error).startswith(f"Clicks of {ONE[0]}: ")
 
 
 def test_an_empty_file_is_believed_when_it_comes_twice(travel: Any) -> None:

@@ -19,6 +19,7 @@ from impact_sandbox.switches import SCOPES
 from impact_sandbox.world import World
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_impact.streams.reports import Entry, report_of
 from tap_impact.tap import TapImpact
 from tests.conftest import ROOT
 from tests.inside import run_inside
@@ -673,6 +674,13 @@ def test_a_day_is_found_under_each_name_that_reports_give_it(
     runs = ReportRuns(impact, [preset], {"start_date": "2026-06-01"})
     assert runs.run().exit_code == 0
     assert [row["day"] for row in runs.table(f"report_{preset}")] == ["2026-06-03"]
+
+
+@pytest.mark.parametrize("name", ["pub_sub_id{}", "pubsubid{}", "pub_subid{}"])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_sub_id_is_found_under_each_of_its_spellings(name: str, number: int) -> None:
+    names = report_of(Entry.of("sku_actions")).names
+    assert names.renamed({name.format(number): "mine"}) == {f"sub_id{number}": "mine"}
 
 
 # -- items from a report ---------------------------------------------------------------------------

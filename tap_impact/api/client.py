@@ -313,13 +313,13 @@ class ImpactClient:
             )
         return self.base_url + uri
 
-    def with_retries(self, send: Callable[[], T], path: str) -> T:
+    def with_retries(self, send: Callable[[], T], shown: str) -> T:
         """Send a request until it succeeds, or until retries are of no use.
 
         Args:
             send: sends it once. RateLimited, RetriableAPIError and the exceptions of `requests`
                 are worth another try.
-            path: what it requests, to be shown.
+            shown: what it requests, as `display_path` gives it.
 
         Raises:
             FatalAPIError: At once.
@@ -332,7 +332,7 @@ class ImpactClient:
         limit_pauses = exponential_pauses(1)
         # `backoff`'s own decorators would sleep on through a signal in another thread.
         while True:
-            self.rate_limiter.wait_for_turn(endpoint_of(path))
+            self.rate_limiter.wait_for_turn(endpoint_of(shown))
             try:
                 return send()
             except RateLimited as error:
@@ -355,7 +355,7 @@ class ImpactClient:
             except (RetriableAPIError, requests.exceptions.RequestException) as error:
                 tries += 1
                 unanswered = isinstance(error, requests.exceptions.RequestException)
-                what = f"{explain(error)} (request: {path})." if unanswered else str(error)
+                what = f"{explain(error)} (request: {shown})." if unanswered else str(error)
                 if not is_retryable(error):
                     raise (UntrustedHost if is_untrusted(error) else FatalAPIError)(what) from None
                 if tries == TRIES:
@@ -371,8 +371,8 @@ class ImpactClient:
 
     def display_path(self, url: str) -> str:
         """What a URL requests, without the account, as it may be shown to a person."""
-        path = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
-        return self.redact(path) or "/"
+        shown = unquote(url.removeprefix(self.base_url).removeprefix(self.account_path))
+        return self.redact(shown) or "/"
 
     def redact(self, words: str) -> str:
         """A text without its secrets."""
@@ -385,11 +385,11 @@ class ImpactClient:
         query = f"?{urlencode(params, doseq=True)}" if params else ""
         return f"{self.base_url}{self.account_path}{path}{query}"
 
-    def _send(self, method: str, url: str, path: str) -> requests.Response:
+    def _send(self, method: str, url: str, shown: str) -> requests.Response:
         """Send one request, once, and read the headers of its answer; the caller closes it."""
         # Such a part would be taken for a step, by which the URL would name something else.
         if not {".", ".."}.isdisjoint(urlsplit(url).path.split("/")):
-            raise FatalAPIError(f"{path} cannot be requested: no URL can name what is . or ..")
+            raise FatalAPIError(f"{shown} cannot be requested: no URL can name what is . or ..")
         try:
             response = self._session.request(
                 method, url, timeout=self._timeout_seconds, allow_redirects=False, stream=True
@@ -397,9 +397,9 @@ class ImpactClient:
         except RuntimeError as error:
             # `requests` reads the body of a redirect, and fails where it cannot be decompressed.
             raise requests.exceptions.ContentDecodingError(error) from None
-        self.logger.debug("%s %s: %d", method, path, response.status_code)
+        self.logger.debug("%s %s: %d", method, shown, response.status_code)
         self._clock.synchronize(response.headers)
-        self.rate_limiter.update(endpoint_of(path), response.headers)
+        self.rate_limiter.update(endpoint_of(shown), response.headers)
         return response
 
     def _get_page(
@@ -410,63 +410,63 @@ class ImpactClient:
         row_type: type[msgspec.Struct] | None,
         known: dict[int, PageBody] | None,
     ) -> PageBody:
-        path = self.display_path(url)
+        shown = self.display_path(url)
         read = page_decoder(data_keys[0], row_type) if row_type else decode
 
         def send() -> PageBody:
-            answer = self._answer(url, path)
+            answer = self._answer(url, shown)
             digest = hash(answer)
             if known and digest in known:
                 return known[digest]
-            page = page_body(self._body(answer, path, read), data_keys)
+            page = page_body(self._body(answer, shown, read), data_keys)
             # Rows would be lost if anything else were taken for a page without rows.
             if page is None:
                 raise RetriableAPIError(
-                    f"impact.com answered {path} with JSON that is no page of {data_keys[0]}."
+                    f"impact.com answered {shown} with JSON that is no page of {data_keys[0]}."
                 )
             if known is not None:
                 known[digest] = page._replace(rows=[])
             return page
 
-        return self.with_retries(send, path)
+        return self.with_retries(send, shown)
 
-    def _answer(self, url: str, path: str) -> Answer | None:
+    def _answer(self, url: str, shown: str) -> Answer | None:
         """One answer as it came; None if it has no content."""
-        with self._send("GET", url, path) as response:
+        with self._send("GET", url, shown) as response:
             if response.status_code == HTTPStatus.NO_CONTENT:
                 return None
             if response.status_code != HTTPStatus.OK:
-                raise self._error(response, path)
+                raise self._error(response, shown)
             # `content` would take it in pieces of 10 KiB.
             content = b"".join(response.iter_content(BLOCK_BYTES))
             return Answer(content, response.headers.get("Content-Type", "no content type"))
 
-    def _body(self, answer: Answer | None, path: str, read: Decode) -> Any:
+    def _body(self, answer: Answer | None, shown: str, read: Decode) -> Any:
         """The JSON of an answer; None if it has no content."""
         if answer is None:
             return None
         try:
-            body = read(answer.content, partial(self._report_replaced, path))
+            body = read(answer.content, partial(self._report_replaced, shown))
         except NOT_JSON:
             raise RetriableAPIError(
-                f"impact.com answered {path} with something that is not JSON "
+                f"impact.com answered {shown} with something that is not JSON "
                 f"({answer.content_type})."
             ) from None
         # A job has a status of that name, and an id.
         if isinstance(body, dict) and body.get("Status") == "ERROR" and "Id" not in body:
-            raise RetriableAPIError(f"impact.com answered {path}: {self._message(answer.content)}")
+            raise RetriableAPIError(f"impact.com answered {shown}: {self._message(answer.content)}")
         return body
 
-    def _report_replaced(self, path: str, what: str) -> None:
+    def _report_replaced(self, shown: str, what: str) -> None:
         """Say once in a run what was replaced in an answer, for each kind."""
         if what not in self._replaced:
             self._replaced.add(what)
-            self.logger.warning("impact.com's answer to %s holds %s.", path, what)
+            self.logger.warning("impact.com's answer to %s holds %s.", shown, what)
 
-    def _error(self, response: requests.Response, path: str) -> Exception:
+    def _error(self, response: requests.Response, shown: str) -> Exception:
         """The error for a status, with a message for the user."""
         status = response.status_code
-        what = f"impact.com answered {status} to {path}"
+        what = f"impact.com answered {status} to {shown}"
         message = self._message(response.content)
         match status:
             case HTTPStatus.UNAUTHORIZED:

@@ -31,6 +31,7 @@ from tap_impact.api.export_files import BLOCK, file_format
 from tap_impact.api.network_errors import explain, is_unanswered
 from tap_impact.api.pages import NOT_JSON, decode
 from tap_impact.api.rate_limit import number
+from tap_impact.api.scopes import Need, Scope
 from tap_impact.errors import (
     OF_ALL_REQUESTS,
     AccessDenied,
@@ -62,6 +63,8 @@ MAX_PAUSE = 60.0
 # Of a job's form, but the id of none.
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 
+DOWNLOAD_EXPORTS = Scope("Jobs Management", "Download export jobs")
+
 # To request an export, to look at its job, and to download it.
 REQUESTS_PER_EXPORT = 3
 
@@ -86,6 +89,11 @@ GZIP = b"\x1f\x8b"
 
 # Errors that would stop the remaining exports too.
 ENDING = (AccessDenied, *OF_ALL_REQUESTS)
+
+
+def download_need(scope: Scope) -> Need:
+    """What tells whether exports may be downloaded: else even a job that is not there is denied."""
+    return Need(scope, f"/Jobs/{NO_JOB}/Download")
 
 
 class ExportQuery(NamedTuple):
@@ -302,7 +310,7 @@ class Exports:
         self._found_complete: set[str] = set()
         self._waiting: list[str] = []
         self._not_found: set[str] = set()
-        self._obstacles: dict[str, str | None] = {}
+        self._replays: dict[str, str | None] = {}  # asked for in this run; what hindered them
         self._seen_running: set[str] = set()
         self._denied: dict[str, DownloadDenied] = {}
         self._has_downloaded = False
@@ -447,14 +455,8 @@ class Exports:
             raise self._denied[min(self._denied)]
 
     def _may_download(self) -> bool:
-        """Whether the token has the scope: without it, even a job that does not exist is denied."""
-        try:
-            self._client.get(f"/Jobs/{NO_JOB}/Download")
-        except AccessDenied:
-            return False
-        except NotFound:
-            pass
-        return True
+        """Whether the token has the scope, as far as can be known."""
+        return download_need(DOWNLOAD_EXPORTS).check(self._client).has is not False
 
     def _stop_waiting(self) -> None:
         """Wait for no export any longer."""
@@ -485,7 +487,7 @@ class Exports:
         except ExportFailed as error:
             level = logging.INFO if isinstance(error, ExportOutdated) else logging.WARNING
             if not self._replay(key, str(error), level):
-                obstacle = self._obstacles[key]
+                obstacle = self._replays[key]
                 self._postpone(
                     key, f"{error}, and cannot be replayed ({obstacle})" if obstacle else str(error)
                 )
@@ -537,7 +539,7 @@ class Exports:
         is_old = job.requested < query.complete_at and not was_replayed(query, job)
         if seen is None and is_old:
             raise ExportOutdated("was requested before all of its data were known")
-        if seen is None and self._replay_if_old(query.key):
+        if seen is None and self._replay_if_of_unknown_age(query.key):
             return None
         seen = seen or {}
         if seen and not self._is_complete(query, job, seen):
@@ -562,7 +564,7 @@ class Exports:
             expected=number(seen.get("RecordsProcessed")),
         )
 
-    def _replay_if_old(self, key: str) -> bool:
+    def _replay_if_of_unknown_age(self, key: str) -> bool:
         """Begin a job anew whose age cannot be known; whether it was begun.
 
         The same parameters as ever before give the job that they gave then, and its old data.
@@ -577,7 +579,7 @@ class Exports:
             "%s: the export %s. It is taken as it is, for it cannot be replayed (%s).",
             self._queries[key].title,
             why,
-            self._obstacles[key],
+            self._replays[key],
         )
         return False
 
@@ -632,11 +634,11 @@ class Exports:
 
     def _replay(self, key: str, why: str, level: int = logging.WARNING) -> bool:
         """Begin a job anew, once in a run, if nothing hinders it; whether it was begun."""
-        if key in self._obstacles:
+        if key in self._replays:
             return False
         job = self._ledger.jobs[key]
-        self._obstacles[key] = self._ask_for_replay(job)
-        if self._obstacles[key]:
+        self._replays[key] = self._ask_for_replay(job)
+        if self._replays[key]:
             return False
         self._seen_running.discard(key)
         self._found_complete.discard(key)

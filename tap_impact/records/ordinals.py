@@ -17,7 +17,7 @@ DIGEST_BYTES = 16
 
 
 class Ordinals:
-    """Counts how often each digest occurred before.
+    """Counts how often each digest occurred before, and knows the first row of each key.
 
     They are kept in SQLite's temporary database, which goes to disk as soon as it is larger than
     its cache of some megabytes, and which nothing can leave behind: its file has no name.
@@ -30,6 +30,9 @@ class Ordinals:
             self._database.execute(f"PRAGMA {setting}")
         self._database.execute(
             "CREATE TABLE met (digest BLOB PRIMARY KEY, earlier INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        self._database.execute(
+            "CREATE TABLE first (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"
         )
         self._database.execute("BEGIN")
         self._cursor = self._database.cursor()
@@ -53,9 +56,14 @@ class Ordinals:
         digest = digest_of(values)
         return f"{digest.hex()}-{self.earlier(digest)}"
 
-    def is_new(self, values: Iterable[bytes]) -> bool:
-        """Whether these values occur for the first time; counts this occurrence."""
-        return not self.earlier(digest_of(values))
+    def overwrites(self, key: Iterable[bytes], row: Iterable[bytes]) -> bool:
+        """Whether the first row of this key was another one."""
+        digest = digest_of(row)
+        first: tuple[bytes] = self._cursor.execute(
+            "INSERT INTO first VALUES (?, ?) ON CONFLICT DO UPDATE SET row = row RETURNING row",
+            (digest_of(key), digest),
+        ).fetchone()
+        return first[0] != digest
 
     def earlier(self, digest: bytes) -> int:
         """How often this digest occurred before; counts this occurrence."""

@@ -20,7 +20,14 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_impact.api.export_files import CLICK_FORM, file_format, rows
-from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
+from tap_impact.api.exports import (
+    NO_JOB,
+    REQUESTS_PER_EXPORT,
+    ExportQuery,
+    Exports,
+    Ledger,
+    download_need,
+)
 from tap_impact.api.pages import decode
 from tap_impact.api.scopes import Need, Scope, Verdict
 from tap_impact.errors import AccessDenied, DownloadDenied, NotFound, UnreadableFile
@@ -127,7 +134,7 @@ class ClickExportSource(Source):
         since = (settings.now - JOBS_KEPT).date()
         return [
             ExportNeed(self.scope, "/Jobs", account_sid=settings.account_sid, since=since),
-            Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"),
+            download_need(self.download_scope),
             Need(self.job_scope, f"/Jobs/{NO_JOB}"),
         ]
 

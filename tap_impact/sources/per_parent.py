@@ -138,16 +138,16 @@ class PerParentSource(Source):
                 self._begin_next_run_with(parent_id, sync)
                 raise
             except AccessDenied as error:
-                if outcome.count_denial(parent_id, error) and self._lacks_scope(sync):
-                    self._begin_next_run_with(ids[number % len(ids)], sync)
-                    break
+                is_over = outcome.count_denial(parent_id, error) and self._lacks_scope(sync)
             except (FatalAPIError, RetriableAPIError) as error:
                 outcome.count_error(parent_id, error)
-                if outcome.is_hopeless:
-                    self._begin_next_run_with(ids[number % len(ids)], sync)
-                    break
+                is_over = outcome.is_hopeless
             else:
                 outcome.count_answer()
+                is_over = False
+            if is_over:
+                self._begin_next_run_with(ids[number % len(ids)], sync)
+                break
         outcome.conclude(sync)
 
     @override

@@ -20,7 +20,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_impact.api.export_files import RowForm, rows
-from tap_impact.api.exports import NO_JOB, REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger
+from tap_impact.api.exports import REQUESTS_PER_EXPORT, ExportQuery, Exports, Ledger, download_need
 from tap_impact.api.scopes import Need
 from tap_impact.errors import (
     OF_ALL_REQUESTS,
@@ -214,9 +214,8 @@ class Report:
         found = 0
         keys = zip(*(values[name] for name in names), strict=True)
         for key, row in zip(keys, zip(*values.values(), strict=True), strict=True):
-            is_new_key, is_new_row = ordinals.is_new(key), ordinals.is_new(row)
-            is_blank = not self.key_has_period and NO_VALUE.issuperset(key)
-            found += is_blank or (is_new_row and not is_new_key)
+            has_no_key = not self.key_has_period and NO_VALUE.issuperset(key)
+            found += ordinals.overwrites(key, row) or has_no_key
         return found
 
     def start_after(self, start: date) -> date:
@@ -255,7 +254,7 @@ class ReportsSource(Source):
     def needs(self, settings: Settings) -> list[Need]:
         needs = [Need(self.scope, "/Reports/0")]
         if any(report.via is Via.EXPORT for report in self.reports.values()):
-            needs.append(Need(self.download_scope, f"/Jobs/{NO_JOB}/Download"))
+            needs.append(download_need(self.download_scope))
         return needs
 
     @override

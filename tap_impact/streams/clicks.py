@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tap_impact.api.exports import DOWNLOAD_EXPORTS
 from tap_impact.api.scopes import Scope
 from tap_impact.records.fields import (
     DATE_TIME,
@@ -85,7 +86,7 @@ CLICK = RecordMap(
 
 EXPORTS = ClickExportSource(
     scope=Scope("Clicks", "Export clicks"),
-    download_scope=Scope("Jobs Management", "Download export jobs"),
+    download_scope=DOWNLOAD_EXPORTS,
     job_scope=Scope("Jobs Management", "Retrieve job", required=False),
     replication_key="click_day",
     click_map=CLICK,

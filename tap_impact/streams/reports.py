@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_impact.api.exports import DOWNLOAD_EXPORTS
 from tap_impact.api.scopes import Scope
 from tap_impact.progress.periods import Every
 from tap_impact.records.fields import (
@@ -63,7 +64,6 @@ RETRIEVE_REPORTS = Scope("Reports", "Retrieve reports", required=False)
 RUN_REPORTS = Scope("Reports", "Run report", required=False)
 
 EXPORT_REPORTS = Scope("Reports", "Export report", required=False)
-DOWNLOAD_EXPORTS = Scope("Jobs Management", "Download export jobs", required=False)
 
 REPORT_LIST = ListSource("/Reports", "Reports", RETRIEVE_REPORTS)
 
@@ -481,7 +481,7 @@ def report_streams(
         reports=reports,
         scope=RUN_REPORTS,
         export_scope=EXPORT_REPORTS,
-        download_scope=DOWNLOAD_EXPORTS,
+        download_scope=DOWNLOAD_EXPORTS._replace(required=False),
         replication_key="period_start",
     )
     streams = [
